@@ -1,4 +1,4 @@
-"""A film catalogue to try kgrec on: real films, described by hand, and simulated viewers.
+"""A film catalogue for trying out kgrec: real films, described by hand, and simulated viewers.
 
 Example:
     >>> import kg_data
@@ -15,8 +15,8 @@ def movies() -> Path:
     """The folder of the bundled film catalogue.
 
     It holds `kgrec.yaml` (the mapping), `movies.csv` (films), `people.ttl` (facts about films, people and
-    sub-genres), `interactions.csv` (ratings by simulated viewers), `new/movies.csv` (films that training never
-    sees) and `README.md` (columns, licence, how it was made).
+    sub-genres), `interactions.csv` (ratings by simulated viewers), `new/movies.csv` (films that are not part of training)
+    and `README.md` (columns, licence, and how the catalogue was made).
 
     Returns:
         The folder, inside the installed package.

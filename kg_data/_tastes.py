@@ -2,7 +2,7 @@
 
 __all__ = ["ARCHETYPES"]
 
-#: Tags `kind:value`, the dearest first; a viewer blends two or three of these.
+#: Tags `kind:value`, most liked first; a viewer blends two or three of these tastes.
 ARCHETYPES: dict[str, tuple[str, ...]] = {
     "shadows and trench coats": (
         "genre:Film noir",

@@ -1,4 +1,4 @@
-"""Viewers who do not exist, rating real films: a seeded generative model.
+"""Simulated viewers who rate real films: a seeded generative model.
 
 No real person's data is in the file that this module writes. Run `python -m kg_data.simulate` to write
 `movies/interactions.csv` again, byte for byte.
@@ -11,26 +11,26 @@ the book from `people.ttl`. A viewer u has a sparse taste θ over tags:
     θ_u(lineage of x) += LINEAGE θ_u(director x), where the latter is positive
 
 A_a is one of the tastes of `kg_data._tastes`, whose n-th tag weighs 1/√n; a viewer mixes two or three of them with
-weights w_u ~ Dirichlet, to a blend of length 1. Personal favourites f are tags of films that fame and this blend
+weights w_u ~ Dirichlet, scaled to length 1. Personal favourites f are tags of films that fame and this blend
 suggest, with g ~ Gamma; dislikes d are genres or sub-genres that are not in the blend. The affinity for a film, and
 its standardised and bounded form, are
 
     a_ui = Σ_k λ_k Σ_{t in T_ik} θ_ut / √|T_ik|
     z_ui = 2 tanh((a_ui - mean_i a_ui) / (2 sd_i a_ui))
 
-Not all is in the graph: p_u and m_i ~ N(0, I) of MOODS dimensions give a mood that no fact tells, m_ui = p_u·m_i/√MOODS,
-and q_i ~ N(0, QUALITY²) is the quality of a film. The fame of a film is F_i = 1/(rank_i + FAME_SHIFT) with a random
-rank (it is simulated too, and says nothing of the real film). Viewer u, whose pull of fame is φ_u ~ U(FAME_PULL), watches
+Some of the taste is not in the graph: p_u and m_i ~ N(0, I) of MOODS dimensions give a mood that no fact describes,
+m_ui = p_u·m_i/√MOODS, and q_i ~ N(0, QUALITY²) is the quality of a film. The fame of a film is F_i = 1/(rank_i + FAME_SHIFT)
+with a random rank (simulated too, and unrelated to the real film). Viewer u, with a pull of fame φ_u ~ U(FAME_PULL), watches
 
     n_u = LogNormal(LENGTH), between 8 and 120, films: the n_u highest of
     φ_u log F_i + WATCH z_ui + WATCH_MOOD m_ui + G_ui,          G_ui ~ Gumbel(0, 1)
 
-which is sampling without replacement, in proportion to exp(utility). The rating is
+which is sampling without replacement in proportion to exp(utility). The rating is
 
     r_ui = clip(round(MEAN + b_u + RATE z_ui + RATE_MOOD m_ui + q_i + NOISE ε_ui), 1, 5),   b_u ~ N(0, BIAS²), ε ~ N(0, 1)
 
-at a time, uniform from the day on which the viewer joined (or the first of January after the release, if that is later)
-to the end of 2024.
+at a time drawn uniformly from the day on which the viewer joined (or the first of January after the release, if that is
+later) to the end of 2024.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ Floats = npt.NDArray[np.float64]
 
 SEED = 20190101
 VIEWERS = 600
-#: λ_k: how much a kind of tag counts
+#: λ_k: weight of a kind of tag
 KINDS = {
     "genre": 0.6,
     "subgenre": 1.2,
@@ -113,7 +113,7 @@ def _tag(kind: str, value: str) -> str:
 
 
 def _facts(path: Path) -> dict[str, dict[str, list[str]]]:
-    """The statements of a Turtle file: last part of the predicate -> subject -> objects, IRIs as decoded names."""
+    """The statements of a Turtle file: last part of the predicate -> subject -> objects, with IRIs as decoded names."""
     import pyoxigraph
 
     facts: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
@@ -124,7 +124,7 @@ def _facts(path: Path) -> dict[str, dict[str, list[str]]]:
 
 
 def _row_tags(row: dict[str, str]) -> set[str]:
-    """The tags that a row of the table gives a film."""
+    """The tags of a film from its row of the table."""
     tags = {_tag("decade", f"{int(row['year']) // 10 * 10}s")}
     for column, kind in _COLUMNS.items():
         tags.update(_tag(kind, value) for value in row[column].split("|") if value)
@@ -132,7 +132,7 @@ def _row_tags(row: dict[str, str]) -> set[str]:
 
 
 def _graph_tags(film: str, directors: Iterable[str], facts: dict[str, dict[str, list[str]]]) -> set[str]:
-    """The tags that only the Turtle file gives a film, some of them two steps away."""
+    """The tags of a film that only the Turtle file has, some of them two steps away."""
     tags = {_tag("subgenre", name) for name in facts["genre"].get(film, [])}
     tags.update(_tag("series", name) for name in facts["isPartOf"].get(film, []))
     for work in facts["basedOn"].get(film, []):
@@ -155,7 +155,7 @@ def _weights(carried: list[set[str]], tags: list[str]) -> Floats:
 
 
 def load(folder: Path) -> Catalogue:
-    """Read the films and what the graph knows of them.
+    """Read the films and their facts in the graph.
 
     Args:
         folder: Holds movies.csv and people.ttl.
@@ -201,12 +201,12 @@ def _mixture(shared: Floats, rng: np.random.RandomState) -> Floats:
     count = rng.choice([2, 3])
     chosen = rng.choice(len(shared), size=count, replace=False)
     blend: Floats = rng.dirichlet([2.0] * count) @ shared[chosen]
-    # a blend of three is as strong a taste as one of two
+    # scaled so that a blend of three tastes is as strong as a blend of two
     return blend / float(np.linalg.norm(blend))
 
 
 def _likings(taste: Floats, fame: Floats, films: Catalogue, rng: np.random.RandomState) -> Floats:
-    """Personal favourites: tags of films that this viewer may well have seen."""
+    """Personal favourites: tags of films that this viewer has probably seen."""
     utility = np.log(fame) + 3 * _bounded(films.weights @ taste)
     chance = np.exp(utility - utility.max())
     likings = np.zeros(len(taste))
@@ -216,7 +216,7 @@ def _likings(taste: Floats, fame: Floats, films: Catalogue, rng: np.random.Rando
 
 
 def _dislikes(taste: Floats, tags: list[str], rng: np.random.RandomState) -> Floats:
-    """One to three genres or sub-genres that put this viewer off."""
+    """One to three genres or sub-genres that this viewer dislikes."""
     open_to = [i for i, tag in enumerate(tags) if tag.split(":", 1)[0] in DISLIKED and taste[i] == 0]
     dislikes = np.zeros(len(taste))
     dislikes[rng.choice(open_to, size=rng.randint(1, 4), replace=False)] = 0.4
@@ -224,7 +224,7 @@ def _dislikes(taste: Floats, tags: list[str], rng: np.random.RandomState) -> Flo
 
 
 def _spread(taste: Floats, tags: list[str]) -> Floats:
-    """The taste with a liking for a director carried over to those whom that director influenced."""
+    """The taste, with the liking for a director extended to directors influenced by that director."""
     column = {tag: index for index, tag in enumerate(tags)}
     spread = taste.copy()
     for tag, index in column.items():
@@ -235,7 +235,7 @@ def _spread(taste: Floats, tags: list[str]) -> Floats:
 
 
 def _bounded(affinity: Floats) -> Floats:
-    """Standardise an affinity and bound it to ±2: z of the module's equations."""
+    """Standardise an affinity and bound it to ±2; this is z in the module's equations."""
     scaled: Floats = (affinity - affinity.mean()) / affinity.std()
     return 2 * np.tanh(scaled / 2)
 
@@ -259,10 +259,10 @@ def _watched(utility: Floats, rng: np.random.RandomState) -> list[npt.NDArray[np
 
 
 def _times(years: list[int], rng: np.random.RandomState) -> list[int]:
-    """When one viewer rates films of these years."""
+    """Times at which one viewer rates films of these years."""
     joined = rng.randint(START, LAST_JOINING)
     earliest = [int(datetime(max(year + 1, 2019), 1, 1, tzinfo=UTC).timestamp()) for year in years]
-    # a film of the last year has no year after it
+    # films of the last year have no year after them
     starts = [min(max(joined, first), LAST_JOINING) for first in earliest]
     return [start + int(rng.random_sample() * (END - start)) for start in starts]
 
@@ -278,7 +278,7 @@ def _stars(liking: Floats, rng: np.random.RandomState) -> npt.NDArray[np.int64]:
 def _preferences(
     films: Catalogue, rng: np.random.RandomState
 ) -> tuple[list[npt.NDArray[np.intp]], npt.NDArray[np.int64]]:
-    """The films that each viewer watches, and the ratings that all films would get."""
+    """The films that each viewer watches, and the ratings that each viewer would give to all films."""
     fame = 1 / (rng.permutation(len(films.ids)) + 1.0 + FAME_SHIFT)
     affinity = _affinities(films, fame, rng)
     mood = rng.normal(size=(VIEWERS, MOODS)) @ rng.normal(size=(MOODS, len(films.ids))) / MOODS**0.5
@@ -288,8 +288,8 @@ def _preferences(
 
 
 def _rows(films: Catalogue) -> Iterable[tuple[str, str, int, int]]:
-    """The ratings, by viewer and then by time."""
-    # RandomState, as numpy promises that its streams never change; those of Generator may
+    """The ratings, sorted by viewer and then by time."""
+    # RandomState, because numpy promises that its streams never change; those of Generator may
     rng = np.random.RandomState(SEED)
     watched, stars = _preferences(films, rng)
     for viewer, seen in enumerate(watched):
@@ -306,7 +306,7 @@ def simulate(folder: Path, target: Path) -> int:
         target: The CSV file to write.
 
     Returns:
-        How many ratings it has.
+        The number of ratings.
 
     Raises:
         ValueError: A hand-written taste names a tag that no film carries.

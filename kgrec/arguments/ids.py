@@ -135,7 +135,7 @@ def id_column(column: pa.ChunkedArray, place: str, *, may_be_empty: bool = False
     for row in np.flatnonzero(empty.to_numpy())[:1].tolist():
         raise SourceError(
             f"{name}:{row + 1}: {cell or 'the id'} is {'missing' if texts[row].as_py() is None else 'empty'}.",
-            "Mend the row, or leave it out.",
+            "Correct the row, or leave it out.",
         )
     return texts
 

@@ -9,11 +9,11 @@ label_tokens      tokens that labels share, as nodes
 featurizer        the relations and nodes that have parameters; features of any item, known or new
 sparse            sparse products with a fast backward pass
 item_encoder      the graph neural network
-user_encoder      from a history to a vector of the user: the protocol, the mean, and the linear encoder
-ordered_users     parameters of the linear encoder, as training learns them
-transformer       parameters of the encoder with self-attention, as training learns them
-transformer_user_encoder   the same without torch
-user_encoders     the user encoder of stored parameters
+user_encoder      from a history to a vector of the user: the protocol, and the mean and linear encoders
+ordered_users     trainable parameters of the linear encoder
+transformer       trainable parameters of the encoder with self-attention
+transformer_user_encoder   the encoder with self-attention, without torch
+user_encoders     makes the user encoder from stored parameters
 
-Nothing is imported here.
+This module imports nothing.
 """

@@ -1,4 +1,4 @@
-"""Dense vectors of items: text embeddings by a sentence-transformer, and vectors that the user computed.
+"""Dense vectors of items: text embeddings by a sentence-transformer, and vectors from columns of the source.
 
 Enters: a KnowledgeGraph and a text encoder. Leaves: blocks of raw vectors by name. Nothing is written.
 :mod:`kgrec.encode.whitening` makes each block comparable between known and new items.
@@ -15,7 +15,7 @@ from kgrec.encode.text import TextEncoder, TextProgress
 from kgrec.errors import ConfigError
 from kgrec.graph.knowledge_graph import KnowledgeGraph
 
-#: name of the block of texts; the other blocks have the names of their predicates
+#: name of the text block; the other blocks have the names of their predicates
 TEXT = ""
 
 
@@ -31,12 +31,12 @@ def raw_blocks(
     Args:
         graph: Holds the items.
         items: Their entity ids; shape (n,), int64.
-        encoder: Turns texts into vectors; None leaves texts out.
-        widths: Block of a trained model -> its dim; None takes all blocks of the graph.
-        progress: Called with the number of encoded texts and their total.
+        encoder: Turns texts into vectors; None: texts are ignored.
+        widths: Block of a trained model -> its dim; None: all blocks of the graph.
+        progress: Called with the number of encoded texts and the total.
 
     Raises:
-        ConfigError: Vectors of one block have different lengths, or another length than in training.
+        ConfigError: Vectors of one block differ in length, or their length differs from that in training.
     """
     blocks = {}
     for name in [TEXT, *_predicates(graph)] if widths is None else widths:
@@ -83,7 +83,7 @@ def item_vectors(graph: KnowledgeGraph, items: np.ndarray, predicate: str) -> np
     sums = np.zeros((len(items), lengths[0] if lengths else 0), np.float32)
     owner = row[table["id"].to_numpy()]
     values = pc.list_flatten(table["vector"].combine_chunks()).to_numpy(zero_copy_only=False)
-    # np.add.at and not `sums[owner] += ...`, which would keep only the last of an item's vectors.
+    # np.add.at, because `sums[owner] += ...` would keep only the last of an item's vectors.
     np.add.at(sums, owner, values.reshape(len(owner), sums.shape[1]))
     counts = np.maximum(np.bincount(owner, minlength=len(items)), 1).astype(np.float32)
     return sums / counts[:, None]
@@ -107,10 +107,10 @@ def _predicates(graph: KnowledgeGraph) -> list[str]:
 
 
 def as_wide(block: np.ndarray, width: int, name: str, n: int) -> np.ndarray:
-    """The `n` vectors of a block, checked to be as wide as in training; zeros where no item has a vector.
+    """The `n` vectors of a block, checked against the width in training; zeros where no item has a vector.
 
     Raises:
-        ConfigError: The vectors have another width.
+        ConfigError: The width differs from that in training.
     """
     if not block.any():
         return np.zeros((n, width), np.float32)

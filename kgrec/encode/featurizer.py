@@ -1,8 +1,8 @@
 """Features of items: text and vectors, weighted neighbours in the graph, numbers, label tokens.
 
 Enters: a KnowledgeGraph and the blocks of :mod:`kgrec.encode.dense_features`. Leaves: a Featurizer (the relations and nodes that
-have parameters, learned once from the training graph) and ItemFeatures (the rows of some items under that featurizer). Known and
-new items take the same path. Entities are named by type and key, so a featurizer fits any build of the graph.
+have parameters, learned once from the training graph) and ItemFeatures (the rows of items under that featurizer). Known and new
+items follow the same path. Entities are named by type and key, so a featurizer fits any build of the graph.
 """
 
 from __future__ import annotations
@@ -25,23 +25,23 @@ from kgrec.graph.vocabulary import Vocabulary
 
 #: prefixes of array names: the bins of a numeric predicate, the mean and the map of a block of vectors
 _BINS_OF, _MEAN_OF, _MAP_OF = "featurizer.bins.", "featurizer.mean.", "featurizer.map."
-#: quantiles per numeric predicate, at most
+#: largest number of quantiles per numeric predicate
 _MAX_BINS = 8
 #: power of the IDF in the weight of a neighbour
 _IDF_POWER = 1.5
 #: power of the IDF in the weight of a label token
 _TOKEN_IDF_POWER = 0.7
-#: training items that a label token needs to become a node
+#: number of training items that a label token needs to become a node
 _MIN_TOKEN_ITEMS = 4
-#: tokens that occur in items' own labels only are left out when at least this share of items has tokens of neighbours' labels
+#: tokens found only in items' own labels are left out if at least this share of items has tokens from neighbours' labels
 _NEIGHBOR_TOKEN_SHARE = 0.5
-#: weight of an item among its own neighbours, where these are items; the others together have weight 1
+#: weight of an item among its own neighbours, where these are items; all other neighbours together have weight 1
 _SELF_WEIGHT = 0.7
 
 
 @dataclass(frozen=True)
 class ItemFacts:
-    """The statements of a graph about some items, read once: a featurizer is learned from them, and applied to them."""
+    """Facts of a graph about some items, read once; a featurizer is learned from them and applied to them."""
 
     graph: KnowledgeGraph
     #: entity ids; shape (n,), int64
@@ -59,12 +59,12 @@ class ItemFacts:
 
     @cached_property
     def mentions(self) -> TokenMentions:
-        """Tokens of the labels of neighbours, and of the items' own labels where texts are read."""
+        """Tokens from the labels of neighbours, and from the items' own labels where texts are read."""
         return token_mentions(self.graph, self.items, self.neighborhoods, TEXT in self.raw)
 
     @cached_property
     def distinct_neighbors(self) -> tuple[Vocabulary, np.ndarray]:
-        """Names of the distinct neighbours in the order of their ids, and the position among them of each path's end."""
+        """Names of the distinct neighbours in the order of their ids, and for each path the position of its end among them."""
         distinct, place = np.unique(self.neighborhoods.entity, return_inverse=True)
         return Vocabulary(self.graph.names.labels.take(pa.array(distinct))), place
 
@@ -74,24 +74,24 @@ class ItemFeatures:
     """Encoder input, one row per item.
 
     A column of `neighbors` is a pair (relation, entity). Numbers and label tokens are neighbours too. A number lies between two
-    quantiles of the training items' values, and is a neighbour of both, weighted by how close it is to each.
+    quantiles of the training items' values; it is a neighbour of both, weighted by its closeness to each.
     """
 
     #: text and vectors side by side, each centred, whitened and of unit length, zero where an item has none; shape
     #: (n, dense_dim), float32
     dense: np.ndarray
-    #: per row, the squares sum to 1 for each relation that the item has; shape (n, n_columns), float32
+    #: the squares of a row sum to 1 for each relation that the item has; shape (n, n_columns), float32
     neighbors: sp.csr_matrix
-    #: row in the featurizer's relations of each column; shape (n_columns,), int64
+    #: row of each column's relation in the featurizer; shape (n_columns,), int64
     relation: np.ndarray
-    #: node of the featurizer of each column; shape (n_columns,), int64
+    #: featurizer node of each column; shape (n_columns,), int64
     entity: np.ndarray
 
     def __len__(self) -> int:
         return len(self.dense)
 
     def take(self, rows: np.ndarray) -> ItemFeatures:
-        """The features of `rows`, with the columns that they use."""
+        """The features of `rows`, restricted to the columns that they use."""
         part = self.neighbors[rows]
         # A training step embeds the nodes of these columns only, so its cost follows the batch, not the graph.
         columns, local = np.unique(part.indices, return_inverse=True)
@@ -99,7 +99,7 @@ class ItemFeatures:
         return ItemFeatures(self.dense[rows], neighbors, self.relation[columns], self.entity[columns])
 
     def touched(self, rows: np.ndarray, n_nodes: int) -> np.ndarray:
-        """Which nodes of the featurizer are neighbours of `rows`; shape (n_nodes,), bool."""
+        """Which featurizer nodes are neighbours of `rows`; shape (n_nodes,), bool."""
         touched = np.zeros(n_nodes, bool)
         touched[self.entity[np.unique(self.neighbors[rows].indices)]] = True
         return touched
@@ -109,10 +109,10 @@ class ItemFeatures:
 class Featurizer:
     """The relations and nodes that the encoder has parameters for. Nodes are entities, bins of numbers, and label tokens.
 
-    An entity is a node if at least two training items have it as a neighbour: a neighbour of one item joins no two items.
+    An entity is a node if at least two training items have it as a neighbour; an entity with one item connects nothing.
     """
 
-    #: names; a relation that is followed from tail to head has a leading "^"
+    #: names; a relation followed from tail to head has the prefix "^"
     relations: tuple[str, ...]
     #: type/key of each entity, in the order of the training graph
     entities: Vocabulary
@@ -121,9 +121,9 @@ class Featurizer:
     #: numeric predicate -> increasing quantiles of the training items' values, float64; each quantile is a node, numbered after
     #: the entities, and the predicate is a relation
     bins: dict[str, np.ndarray] = field(default_factory=dict)
-    #: block of text or vectors -> its whitening, sorted by name
+    #: text or vector block -> its whitening, sorted by name
     whitenings: dict[str, Whitening] = field(default_factory=dict)
-    #: in the order of their stems (`stems_of`); each is a node, numbered after the bins
+    #: in the order of their stems (`stems_of`); each token is a node, numbered after the bins
     label_tokens: tuple[str, ...] = ()
     #: log(1 + items / items with this token) ** 0.7; shape (n_tokens,), float32
     token_idf: np.ndarray = field(default_factory=lambda: np.zeros(0, np.float32))
@@ -143,7 +143,7 @@ class Featurizer:
             graph: the training graph.
             items: entity ids; shape (n,), int64.
             raw: blocks of the items, as `kgrec.encode.dense_features.raw_blocks` returns them.
-            hops: edges between an item and its furthest neighbours.
+            hops: longest path, in edges, from an item to a neighbour.
             label_tokens: whether label tokens are nodes.
         """
         return cls.of_facts(ItemFacts.read(graph, items, raw, hops), label_tokens)
@@ -165,19 +165,19 @@ class Featurizer:
         return cls(relations, entities, idf, bins, whitenings, tokens, token_idf)
 
     def grown(self, facts: ItemFacts, label_tokens: bool) -> Featurizer:
-        """The featurizer of more items, in which what this one measures in keeps its scale.
+        """The featurizer of a grown catalogue, with the scales of this one.
 
-        Relations, entities, label tokens and their weights are learned anew. Bins and whitenings stay, because the encoder's
-        parameters hold for them; numbers of a predicate without bins get some.
+        Relations, entities, label tokens and their weights are learned again. Bins and whitenings stay, because the encoder's
+        parameters depend on them; a numeric predicate that has no bins yet gets new ones.
         """
         fresh = Featurizer.of_facts(facts, label_tokens)
         bins = {name: self.bins.get(name, quantiles) for name, quantiles in fresh.bins.items()}
         return replace(fresh, bins=bins, whitenings=self.whitenings)
 
     def nodes_in(self, other: Featurizer) -> np.ndarray:
-        """Node of `other` with the name of each node, -1 where it has none; shape (n_nodes,), int64.
+        """For each node, the node of `other` with the same name, -1 if there is none; shape (n_nodes,), int64.
 
-        Bins have the same name if their predicate and their quantiles are the same.
+        Two bins have the same name if their predicate and their quantiles are equal.
         """
         token = pc.index_in(_stems(self.label_tokens), value_set=_stems(other.label_tokens))
         tokens = pc.fill_null(token, -1).to_numpy().astype(np.int64)
@@ -204,7 +204,7 @@ class Featurizer:
         return len(self.entities) + sum(map(len, self.bins.values()))
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """Arrays of a featurizer by name; `nodes` and `relations` hold the rest of it."""
+        """The arrays of the featurizer by name; `nodes` and `relations` hold the rest of its state."""
         kept = {"featurizer.idf": self.idf, "featurizer.token_idf": self.token_idf}
         kept |= {f"{_BINS_OF}{name}": values for name, values in self.bins.items()}
         kept |= {f"{_MEAN_OF}{name}": one.mean for name, one in self.whitenings.items()}
@@ -238,12 +238,12 @@ class Featurizer:
         )
 
     def codes(self, relation: np.ndarray, node: np.ndarray) -> np.ndarray:
-        """One number per pair of a relation and a node; int64."""
+        """One number per pair of relation and node; int64."""
         codes: np.ndarray = relation * max(1, self.n_nodes) + node
         return codes
 
     def pairs(self, codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Relation and node of each number of `codes`."""
+        """Relation and node of each number in `codes`."""
         return np.divmod(codes, max(1, self.n_nodes))
 
     @cached_property
@@ -257,7 +257,7 @@ class Featurizer:
 
     @property
     def hops(self) -> int:
-        """Edges between an item and its furthest neighbours."""
+        """Longest path, in edges, from an item to a neighbour."""
         return max(map(hops_of, self.relations), default=1)
 
     def features(
@@ -269,14 +269,14 @@ class Featurizer:
         return self.features_of(ItemFacts.read(graph, items, raw, self.hops))
 
     def features_of(self, facts: ItemFacts) -> ItemFeatures:
-        """The features of items from facts about them."""
+        """The features of items, made from facts about them."""
         paths, (neighbors, neighbor) = facts.neighborhoods, facts.distinct_neighbors
         # Numbers of the graph's build become rows of this featurizer, by name; -1 where training did not have the name.
         relation = np.array([self._relation_row.get(name, -1) for name in paths.names], np.int64)
         relation = relation[paths.relation] if len(relation) else paths.relation
         node = self.entities.ids(neighbors.labels)[neighbor]
         known = (node >= 0) & (relation >= 0)
-        # In double precision: the square of a small or large weight leaves the range of float32.
+        # In double precision, because the square of a small or large weight leaves the range of float32.
         weight = paths.weight[known] * self.idf[node[known]].astype(np.float64)
         edges = (paths.item[known], relation[known], node[known], weight, paths.own[known])
         others = (*self._numbers(facts.graph, facts.items), *self._tokens(facts))
@@ -300,7 +300,7 @@ class Featurizer:
             first += len(bins)
 
     def _tokens(self, facts: ItemFacts) -> Iterator[tuple[np.ndarray, ...]]:
-        """Item, relation, node and weight of each label token of each item."""
+        """Item, relation, node and weight of each label token per item."""
         if not self.label_tokens:
             return
         known = _stems(self.label_tokens)
@@ -323,7 +323,7 @@ class Featurizer:
     ) -> ItemFeatures:
         # A group is one item's neighbours by one relation; each becomes a unit vector.
         _, group = np.unique(item * max(1, len(self.relations)) + relation, return_inverse=True)
-        # The weight of a self-neighbour is relative to the item's other neighbours in the group: alone it weighs nothing.
+        # The weight of a self-neighbour is relative to the item's other neighbours in the group; without others it is 0.
         others = np.sqrt(np.bincount(group, np.where(own, 0, weight**2)))
         weight = np.where(own, _SELF_WEIGHT * others[group], weight)
         lengths = np.sqrt(np.bincount(group, weight**2))[group]
@@ -342,7 +342,7 @@ class Featurizer:
 
 
 def _bins(graph: KnowledgeGraph, items: np.ndarray) -> dict[str, np.ndarray]:
-    """Quantiles of each numeric predicate among the items; a predicate with a single value has no bins."""
+    """Quantiles of each numeric predicate over the items; a predicate with a single value has no bins."""
     bins = {}
     for predicate in sorted(set(graph.numbers["predicate"].to_pylist())):
         value = item_numbers(graph, items, predicate)[1]
@@ -353,13 +353,13 @@ def _bins(graph: KnowledgeGraph, items: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def _tokens(facts: ItemFacts) -> tuple[tuple[str, ...], np.ndarray]:
-    """The label tokens that become nodes, and their weights: those in two labels at least, and of enough items.
+    """The label tokens that become nodes, and their weights: tokens in at least two labels and of enough items.
 
-    Where most items have tokens of neighbours' labels, tokens of items' own labels alone would only dilute them.
+    If most items have tokens from neighbours' labels, tokens found only in items' own labels would dilute them.
     """
     mentions, n_items = facts.mentions, len(facts.items)
     count = mentions.by_item.getnnz(axis=0)
-    # A token of one label only joins the same items as the entity with that label, which is a node already.
+    # A token of only one label connects the same items as the entity with that label, which is already a node.
     joins = mentions.neighbor_counts + mentions.item_counts > 1
     if np.count_nonzero(mentions.from_neighbors) >= _NEIGHBOR_TOKEN_SHARE * n_items:
         joins &= mentions.neighbor_counts > 0
@@ -373,7 +373,7 @@ def _stems(tokens: tuple[str, ...]) -> pa.Array:
 
 
 def item_numbers(graph: KnowledgeGraph, items: np.ndarray, predicate: str) -> tuple[np.ndarray, np.ndarray]:
-    """Positions in `items` of those with a finite number for `predicate`, and the numbers; each of shape (n,)."""
+    """Positions in `items` of the items with a finite number for `predicate`, and the numbers; each of shape (n,)."""
     row = np.full(len(graph.entities), -1, np.int64)
     row[items] = np.arange(len(items))
     table = graph.numbers.filter(pc.equal(graph.numbers["predicate"], predicate))

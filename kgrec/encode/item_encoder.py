@@ -27,21 +27,21 @@ from kgrec.encode.whitening import embedding_map
 
 
 class ItemEncoder(nn.Module):
-    """Embeds items by their features, and known items by an ID residual too.
+    """Embeds items from their features, and known items from an ID residual too.
 
     Args:
         config: Width and dropout.
-        dense_dim: Length of text and vectors together; 0 without any.
-        n_relations: Relations of the featurizer.
-        n_entities: Nodes of the featurizer: entities, bins and label tokens.
-        n_items: Items of the training data.
+        dense_dim: Combined length of text and vectors; 0 without either.
+        n_relations: Number of relations of the featurizer.
+        n_entities: Number of nodes of the featurizer: entities, bins and label tokens.
+        n_items: Number of items in the training data.
     """
 
     def __init__(
         self, config: EncoderConfig, *, dense_dim: int, n_relations: int, n_entities: int, n_items: int
     ) -> None:
         super().__init__()
-        # Rows of length about 0.1, so that the dense part dominates until training has moved the tables.
+        # Rows have length about 0.1, so the dense part dominates until training has moved the tables.
         small = 0.1 * config.dim**-0.5
         self.config = config
         self.dense = nn.Parameter(torch.randn(dense_dim, config.dim) * max(1, dense_dim) ** -0.5)
@@ -51,9 +51,9 @@ class ItemEncoder(nn.Module):
         self.identity = nn.Parameter(residual, requires_grad=config.identity)
         self.degree_exponent = nn.Parameter(torch.tensor(0.5))
         self.sum = WeightedSum()
-        #: how the order of a history enters a user's vector; None: not at all
+        #: maps an ordered history to a user's vector; None: order is ignored
         self.order: OrderedUsers | CausalTransformer | None = None
-        #: whether the gradients of `entity` and `identity` hold only the rows that a step read
+        #: whether the gradients of `entity` and `identity` hold only the rows that a step reads
         self.sparse = False
 
     @classmethod
@@ -72,7 +72,7 @@ class ItemEncoder(nn.Module):
 
         Args:
             inputs: n items.
-            identity: the ID residuals of these items, shape (n, dim); None for new items.
+            identity: the items' ID residuals, shape (n, dim); None for new items.
 
         Returns:
             shape (n, dim).
@@ -93,17 +93,17 @@ class ItemEncoder(nn.Module):
 
     @torch.no_grad()
     def whiten(self, inputs: EncoderInputs, power: float) -> Tensor | None:
-        """Fold the whitening of the embeddings of known items into the parameters. Power 0 changes nothing.
+        """Fold the whitening of the known items' embeddings into the parameters. Power 0 changes nothing.
 
         An item's vector before normalisation is linear in the tables, so multiplying each table by the map multiplies the vector.
-        New items, which are made from the same tables, are whitened too.
+        New items are made from the same tables, so they are whitened too.
 
         Args:
             inputs: all known items.
-            power: of :mod:`kgrec.encode.whitening`.
+            power: as in :mod:`kgrec.encode.whitening`.
 
         Returns:
-            The map; shape (dim, dim); None with power 0.
+            The map; shape (dim, dim); None if the power is 0.
         """
         if not power:
             return None

@@ -1,12 +1,12 @@
-"""Label tokens: nodes that join items whose neighbours have similar names.
+"""Label tokens: nodes that connect items whose neighbours have similar names.
 
-Enters: a KnowledgeGraph and the neighborhoods of some items. Leaves: `TokenMentions`, the label tokens of each item. Nothing is
+Enters: a KnowledgeGraph and the neighborhoods of some items. Leaves: `TokenMentions`, the label tokens per item. Nothing is
 written.
 
-The graph treats the tags "metabolic_network" and "Metabolic networks" as two unrelated nodes, and a new item may have a third
-spelling, or only a title that contains the tokens. A label token joins all of these: it is a node one hop behind the neighbours
-of an item, and a direct neighbour of an item whose own label contains it. Sharing vectors between names by their parts is the
-idea of Bojanowski et al. 2017, "Enriching word vectors with subword information".
+In the graph, the tags "metabolic_network" and "Metabolic networks" are two unrelated nodes, and a new item may have a third
+spelling, or only a title that contains the tokens. A label token connects all of these: it is a node one hop behind the neighbours
+of an item, and a direct neighbour of an item whose own label contains it. The idea of sharing vectors between names through their
+parts is from Bojanowski et al. 2017, "Enriching word vectors with subword information".
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ import scipy.sparse as sp
 from kgrec.encode.neighborhoods import Neighborhoods, hops_of
 from kgrec.graph.knowledge_graph import KnowledgeGraph
 
-#: name of the relation between an item and a label token; models store it, so it keeps its first spelling
+#: name of the relation between an item and a label token; models store it, so it keeps its original spelling
 LABEL_TOKEN = "~word"
-#: letters of a stem: in many languages the rest of a token is mostly inflection
+#: number of letters in a stem: in many languages the rest of a token is mostly inflection
 _STEM_LENGTH = 6
-#: parts of a label that are read at most, so that a label as long as a book costs no more than others
+#: largest number of tokens read per label, so that a label as long as a book costs no more than others
 _MAX_PARTS = 32
-#: regular expressions: what separates tokens, what a token must contain, what marks a code
+#: regular expressions: separators of tokens, what a token must contain, what marks a code
 _TOKEN_SEPARATORS, _LETTER, _DIGIT = r"[^\pL\pM\pN]+", r"\pL", r"\pN"
-#: what ends the namespace of an IRI
+#: end of the namespace of an IRI
 _NAMESPACE_END = re.compile("[/#]")
 
 
@@ -39,13 +39,13 @@ _NAMESPACE_END = re.compile("[/#]")
 class TokenMentions:
     """The label tokens of items: from their own labels and from those of their neighbours."""
 
-    #: first letters of each token, which tokens are compared by; shape (n_tokens,)
+    #: first letters of each token, by which tokens are compared; shape (n_tokens,)
     stems: pa.Array
     #: most frequent token of each stem; shape (n_tokens,)
     tokens: pa.Array
-    #: not zero where an item has a token; shape (n_items, n_tokens)
+    #: nonzero where an item has a token; shape (n_items, n_tokens)
     by_item: sp.csr_matrix
-    #: whether a neighbour gives the item a token; shape (n_items,), bool
+    #: whether an item has a token from a neighbour; shape (n_items,), bool
     from_neighbors: np.ndarray
     #: number of neighbours whose label contains the token; shape (n_tokens,), int64
     neighbor_counts: np.ndarray
@@ -61,8 +61,8 @@ def token_mentions(
     Args:
         graph: holds the items.
         items: entity ids; shape (n,), int64.
-        neighborhoods: of these items. Neighbours that are items, or more than one hop away, give no tokens.
-        own: whether the items' own labels are read too.
+        neighborhoods: of these items. Neighbours that are items, or are more than one hop away, contribute no tokens.
+        own: whether to read the items' own labels too.
     """
     is_item = np.zeros(len(graph.entities), bool)
     is_item[graph.item_entities] = True
@@ -73,12 +73,12 @@ def token_mentions(
     name, spelled = _tokens(names)
     distinct, code = _alphabetical(spelled)
     stems, stem = _alphabetical(stems_of(distinct))
-    # Sorted by stem, then by falling count: the first row of each stem is its most frequent token. lexsort is stable, so of
-    # equally frequent ones the first in the alphabet wins whatever the order of rows in the sources.
+    # Sorted by stem, then by falling count: the first row of each stem is its most frequent token. lexsort is stable, so among
+    # equally frequent tokens the first in the alphabet wins, whatever the order of rows in the sources.
     by_count = np.lexsort((-np.bincount(code, minlength=len(distinct)), stem))
     most_frequent = by_count[np.unique(stem[by_count], return_index=True)[1]]
     contains = _ones(name, stem[code], (len(names), len(stems)))
-    # The names of neighbours come first, those of items follow.
+    # Names of neighbours come first, then names of items.
     of_neighbors, of_own = contains[: len(neighbors)], contains[len(neighbors) :]
     has_neighbor = _ones(neighborhoods.item[near], neighbor, (len(items), len(neighbors)))
     inherited = (has_neighbor @ of_neighbors).tocsr()
@@ -93,13 +93,13 @@ def token_mentions(
 
 
 def stems_of(tokens: pa.Array) -> pa.Array:
-    """First letters of each token; a token with a digit may be a code, so it stays whole."""
+    """First letters of each token; a token with a digit may be a code, so it is kept whole."""
     has_digit = pc.match_substring_regex(tokens, _DIGIT)
     return pc.if_else(has_digit, tokens, pc.utf8_slice_codeunits(tokens, 0, _STEM_LENGTH))
 
 
 def _names(graph: KnowledgeGraph, entities: np.ndarray) -> pa.Array:
-    """Label of each entity, or the local name of its IRI where it has no label."""
+    """Label of each entity; the local name of its IRI if it has no label."""
     rows = pa.array(entities)
     labels = pc.cast(graph.entities["label"].take(rows), pa.large_string()).combine_chunks()
     unlabelled = np.flatnonzero(pc.equal(labels, "").to_numpy(zero_copy_only=False))
@@ -107,14 +107,14 @@ def _names(graph: KnowledgeGraph, entities: np.ndarray) -> pa.Array:
         return labels
     iris = graph.entities["iri"].take(rows.take(pa.array(unlabelled))).to_pylist()
     local = pa.array([unquote(_NAMESPACE_END.split(iri)[-1]) for iri in iris], pa.large_string())
-    # The local names follow the labels in one array; an unlabelled entity takes its name from there.
+    # The local names follow the labels in one array; an unlabelled entity takes its name from that second part.
     place = np.arange(len(labels))
     place[unlabelled] = len(labels) + np.arange(len(unlabelled))
     return pa.concat_arrays([labels, local]).take(pa.array(place))
 
 
 def _tokens(names: pa.Array) -> tuple[np.ndarray, pa.Array]:
-    """Tokens of the names in lower case: position of the name, and the token. Single letters and plain numbers are no tokens."""
+    """Lower-case tokens of the names: position of the name, and token. Single letters and plain numbers are left out."""
     parts = pc.split_pattern_regex(pc.utf8_lower(pc.utf8_normalize(names, "NFKC")), _TOKEN_SEPARATORS)
     parts = pc.list_slice(parts, 0, _MAX_PARTS)
     name, part = pc.list_parent_indices(parts), pc.list_flatten(parts)
@@ -123,14 +123,14 @@ def _tokens(names: pa.Array) -> tuple[np.ndarray, pa.Array]:
 
 
 def _ones(row: np.ndarray, column: np.ndarray, shape: tuple[int, int]) -> sp.csr_matrix:
-    """A matrix with 1 at the given places, however often a place is given."""
+    """A matrix with 1 at the given positions, even if a position is repeated."""
     matrix = sp.csr_matrix((np.ones(len(row), np.float32), (row, column)), shape)
-    matrix.data[:] = 1  # the constructor adds up repeated places
+    matrix.data[:] = 1  # the constructor sums repeated positions
     return matrix
 
 
 def _alphabetical(strings: pa.Array) -> tuple[pa.Array, np.ndarray]:
-    """The distinct strings in order, and the position of each string among them."""
+    """The distinct strings, sorted, and the position of each string among them."""
     distinct = pc.unique(strings)
     distinct = distinct.take(pc.sort_indices(distinct))
     position = pc.index_in(strings, value_set=distinct)

@@ -2,8 +2,8 @@
 
 Enters: a KnowledgeGraph and some of its items. Leaves: `Neighborhoods`. Nothing is written.
 
-Beyond the first hop, paths follow edges from head to tail only, and only between entities that are not items. Against the
-direction of edges a few hub nodes lead to everything, and item-to-item similarity is learned from the interactions.
+Beyond the first hop, paths follow edges only from head to tail, and only between entities that are not items. Against the edge
+direction a few hub nodes lead everywhere, and item-to-item similarity is learned from the interactions.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from kgrec.graph.knowledge_graph import KnowledgeGraph
 
 #: prefix of a relation that is followed from its tail to its head
 INVERSE = "^"
-#: separator between the relations of a path of several hops
+#: separator between the relations of a multi-hop path
 HOP = " / "
 
 
@@ -24,9 +24,9 @@ HOP = " / "
 class Neighborhoods:
     """Paths from given items, one row per path; `item` is a position in the given array, not an entity id.
 
-    A link between two items is undirected and counts for both: a new item can only name items that exist already, so its
-    direction would separate new items from known ones. An item with such links is a neighbour of itself too, which brings it
-    close to the items that name it.
+    A link between two items is undirected and counts for both. A new item can only name existing items, so keeping the direction
+    would separate new items from known ones. An item with such links is also a neighbour of itself, which brings it close to the
+    items that name it.
     """
 
     names: list[str]
@@ -38,21 +38,21 @@ class Neighborhoods:
     own: np.ndarray
 
     def arrays(self) -> tuple[np.ndarray, ...]:
-        """All but the names; each of shape (n_paths,)."""
+        """All arrays, without the names; each of shape (n_paths,)."""
         return self.item, self.relation, self.entity, self.weight, self.own
 
     def select(self, chosen: np.ndarray) -> Neighborhoods:
-        """Some of the paths, by a mask or by positions."""
+        """A subset of the paths, by mask or positions."""
         return Neighborhoods(self.names, *(part[chosen] for part in self.arrays()))
 
 
 def neighborhoods_of(graph: KnowledgeGraph, items: np.ndarray, hops: int = 1) -> Neighborhoods:
-    """The neighborhoods of the items with entity ids `items`, which are distinct.
+    """The neighborhoods of the distinct items with entity ids `items`.
 
     Args:
         graph: holds the items.
         items: shape (n,), int64.
-        hops: edges per path at most. The weight of a path is the product of its edge weights.
+        hops: largest number of edges per path. The weight of a path is the product of its edge weights.
     """
     is_item = np.zeros(len(graph.entities), bool)
     is_item[graph.item_entities] = True
@@ -73,7 +73,7 @@ def _first_hop(graph: KnowledgeGraph, items: np.ndarray, is_item: np.ndarray) ->
     edges = []
     # Each edge is read twice: from its head, and from its tail under the number of the inverse relation.
     for near, far, shift in ((head, tail, 0), (tail, head, len(names))):
-        # An edge of weight zero is no neighbour, and a self-loop of an item is no link between items.
+        # An edge of weight zero is not a neighbour, and a self-loop of an item is not a link between items.
         some = (row[near] >= 0) & (weight != 0) & (near != far)
         # Links between items keep one number in both directions: they are undirected.
         named = np.where(between_items[some], relation[some], relation[some] + shift).astype(np.int64)
@@ -94,7 +94,7 @@ def _first_hop(graph: KnowledgeGraph, items: np.ndarray, is_item: np.ndarray) ->
 
 @dataclass(frozen=True)
 class _ForwardEdges:
-    """The edges that extend a path, sorted by their head."""
+    """The edges that can extend a path, sorted by head."""
 
     names: list[str]
     head: np.ndarray
@@ -113,19 +113,19 @@ class _ForwardEdges:
         )
 
     def follow(self, paths: Neighborhoods) -> Neighborhoods:
-        """The paths, each extended by one hop in all possible ways."""
+        """The paths, extended by one hop in all possible ways."""
         # Edges of one head are a run of rows. Path p is repeated once per edge of its run; `edge` counts from the start of
         # that run: np.arange counts through all runs, so the total length of the earlier ones is subtracted.
         first, end = (np.searchsorted(self.head, paths.entity, side) for side in ("left", "right"))
         count = end - first
         path = np.repeat(np.arange(len(count)), count)
         edge = np.arange(len(path)) + np.repeat(first - (np.cumsum(count) - count), count)
-        # A pair of relations becomes one number, and each distinct number a relation of its own.
+        # A pair of relations becomes one number, and each distinct number becomes a relation.
         pair, named = np.unique(
             paths.relation[path] * len(self.names) + self.relation[edge], return_inverse=True
         )
         before, after = np.divmod(pair, max(1, len(self.names)))
-        # In double precision: a product of weights leaves the range of float32 sooner than they do.
+        # In double precision, because a product of weights leaves the range of float32 sooner than its factors.
         weight = paths.weight[path].astype(np.float64) * self.weight[edge]
         item, entity = paths.item[path], self.tail[edge]
         kept = _strongest(item, named, entity, np.abs(weight))
@@ -140,12 +140,12 @@ def _columns(graph: KnowledgeGraph) -> list[np.ndarray]:
 
 
 def hops_of(relation: str) -> int:
-    """Number of edges in a path of this relation."""
+    """Number of edges in a path with this relation."""
     return relation.count(HOP) + 1
 
 
 def _joined(left: Neighborhoods, right: Neighborhoods) -> Neighborhoods:
-    """The paths of both, whose relations have different names."""
+    """The paths of both; their relations must have different names."""
     shifted = replace(right, relation=right.relation + len(left.names))
     parts = (np.concatenate(pair) for pair in zip(left.arrays(), shifted.arrays(), strict=True))
     return Neighborhoods([*left.names, *right.names], *parts)
@@ -158,7 +158,7 @@ def distinct_pairs(left: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.
 
 
 def _strongest(item: np.ndarray, relation: np.ndarray, entity: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """Positions, increasing, of the heaviest path among those with equal item, relation and entity."""
+    """Positions, increasing, of the heaviest path among those with the same item, relation and entity."""
     # The last key of lexsort is the first to sort by; within a group the heaviest path comes first.
     order = np.lexsort((-weight, entity, relation, item))
     parts = (item[order], relation[order], entity[order])

@@ -21,7 +21,7 @@ class Adjacency:
 
     Args:
         matrix: shape (n_targets, n_sources).
-        device: where the tensors are.
+        device: where to put the tensors.
     """
 
     def __init__(self, matrix: sp.csr_matrix, device: str = "cpu") -> None:
@@ -67,7 +67,7 @@ class _SparseProduct(torch.autograd.Function):
 def _torch_csr(matrix: sp.csr_matrix) -> Tensor:
     _silence_beta_warning()
     if not matrix.has_sorted_indices:
-        matrix = matrix.sorted_indices()  # a copy: the matrix is the caller's
+        matrix = matrix.sorted_indices()  # a copy, because the matrix belongs to the caller
     return torch.sparse_csr_tensor(
         torch.from_numpy(matrix.indptr.astype(np.int64)),
         torch.from_numpy(matrix.indices.astype(np.int64)),
@@ -79,10 +79,10 @@ def _torch_csr(matrix: sp.csr_matrix) -> Tensor:
 
 @cache
 def _silence_beta_warning() -> None:
-    """Use up torch's warning that the CSR format is in beta, which it gives once per process.
+    """Trigger and discard torch's warning that the CSR format is in beta, which it gives once per process.
 
-    Once and not around each use, because warning filters are shared by all threads of the process. The tests cover the two
-    operations used here.
+    This runs once rather than around each use, because all threads of the process share warning filters. The tests cover the
+    two operations used here.
     """
     nothing = torch.zeros(0, dtype=torch.int64)
     with warnings.catch_warnings():

@@ -1,4 +1,4 @@
-r"""Causal self-attention over a history, as parameters that training learns.
+r"""Causal self-attention over a history: the trainable parameters.
 
 .. math::
     x_t &= \sqrt{d}\, z_t, \qquad
@@ -8,9 +8,9 @@ r"""Causal self-attention over a history, as parameters that training learns.
         + b_h(t - s) + \log d_s^{-\alpha}\Big), \qquad u_t = \mathrm{normalize}(x_t)
 
 A Transformer (Vaswani et al. 2017) that reads from left to right, as in SASRec (Kang & McAuley 2018), with normalisation before each
-part of a block, and a bias per head for the number of items between two positions in place of vectors of positions (Press et al. 2022;
-here it is learned). Values and outputs start as the identity, so a user starts as the newest item and a mean of the history whose weights
-fall towards its beginning: in the space of the items, where new items are found too.
+part of a block. A learned bias per head for the number of items between two positions replaces position vectors (as in Press et al.
+2022, where the bias is fixed). Values and outputs start as the identity, so a user starts as the newest item plus a mean of the history
+whose weights decay towards its beginning. The vector therefore lies in the space of the items, where new items are found too.
 
 Enters: vectors of items in the order of histories. Leaves: vectors of users before each next item. Nothing is written.
 """
@@ -27,7 +27,7 @@ from kgrec.encode.config import EncoderConfig
 from kgrec.encode.ordered_users import POSITIONS
 from kgrec.encode.transformer_user_encoder import EPSILON
 
-#: factors per position with which the heads start, spread between these two
+#: range of the initial decay factors per position; the heads are spread between these two
 _FALLS = (0.8, 0.5)
 
 
@@ -48,7 +48,7 @@ class CausalTransformer(nn.Module):
         falls = torch.linspace(*_FALLS, heads).log()[:, None] * torch.arange(POSITIONS)
         #: bias by lag; shape (blocks, heads, POSITIONS)
         self.position = nn.Parameter(falls.repeat(blocks, 1, 1))
-        # Attention starts with the positions alone: its products are small.
+        # Attention starts with the positions alone, because its products are small.
         small = 0.3 * dim**-0.5
         #: each of shape (blocks, dim, heads * width)
         self.query = nn.Parameter(torch.randn(blocks, dim, inner) * small)
@@ -63,7 +63,7 @@ class CausalTransformer(nn.Module):
     def forward(self, vectors: Tensor, weight: Tensor, predicted: Tensor) -> Tensor:
         """Unit vectors of a user before each predicted position, as `OrderedUsers`."""
         bias = self._bias(weight[:, :-1])
-        # Only the positions of histories go through the linear layers, not the padding: shape (n_predicted, dim).
+        # Only the positions inside histories go through the linear layers, not the padding: shape (n_predicted, dim).
         x = self._dropped(vectors[:, :-1][predicted] * math.sqrt(vectors.shape[2]))
         for block in range(len(self.gain)):
             h = rms_norm(x, x.shape[-1:], self.gain[block, 0], EPSILON)
@@ -73,7 +73,7 @@ class CausalTransformer(nn.Module):
         return normalize(x, dim=1)
 
     def _attended(self, block: int, h: Tensor, bias: Tensor, predicted: Tensor) -> Tensor:
-        """Mean values by attention, the heads side by side; shape (n_predicted, heads * width)."""
+        """Values averaged by attention, the heads side by side; shape (n_predicted, heads * width)."""
         padded = []
         for table in (self.query, self.key, self.value):
             rows = h.new_zeros(*predicted.shape, table.shape[2])
@@ -86,7 +86,7 @@ class CausalTransformer(nn.Module):
         return mixed.transpose(1, 2).flatten(2)[predicted]
 
     def _bias(self, weight: Tensor) -> Tensor:
-        """What is added to the products of queries and keys; shape (blocks, n_users, heads, length, length)."""
+        """The bias added to the products of queries and keys; shape (blocks, n_users, heads, length, length)."""
         at = torch.arange(weight.shape[1], device=weight.device)
         lag = at[:, None] - at[None, :]
         by_lag = self.position[:, :, lag.clamp(0, POSITIONS - 1)].masked_fill(lag < 0, -torch.inf)

@@ -16,11 +16,11 @@ from kgrec.encode.user_encoder import product, units
 from kgrec.graph.histories import Histories
 from kgrec.storage.segments import Rows
 
-#: users whose vectors are made at once
+#: number of users encoded at once
 _USERS = 256
-#: added to a norm's mean square, as in training
+#: added to the mean square in a norm, as in training
 EPSILON = 1e-6
-#: arrays of a block, in the order of `CausalTransformer`; each has the blocks as its first axis
+#: arrays of a block, as in `CausalTransformer`; the first axis of each is the block
 PARAMETERS = ("gain", "position", "query", "key", "value", "output", "expand", "contract")
 
 
@@ -28,11 +28,11 @@ PARAMETERS = ("gain", "position", "query", "key", "value", "output", "expand", "
 class TransformerUserEncoder:
     r"""A history read from left to right by self-attention: :math:`u = \mathrm{normalize}(x_n)`.
 
-    See :mod:`kgrec.encode.transformer`. Only the newest liked items are read, as many as there are positions. An item of
-    weight w gets the attention of w items. A disliked item takes its weight times its vector off the user's, relative to the weights of
-    liked items (Rocchio 1971). A history without order is read in the order of its rows.
+    See :mod:`kgrec.encode.transformer`. Only the newest liked items are read, as many as there are positions. An item of weight w
+    counts as w items in attention. A disliked item subtracts its vector times its weight from the user's vector, relative to the weights
+    of liked items (Rocchio 1971). A history without order is read in row order.
 
-    It is not linear, so what one item adds depends on the others.
+    The encoder is not linear, so the contribution of one item depends on the others.
     """
 
     #: `d ** -alpha`; shape (n_items,), float32
@@ -45,7 +45,7 @@ class TransformerUserEncoder:
         users = np.zeros((len(histories), vectors.shape[1]), np.float32)
         newest = histories.newest_liked(self.n_positions)
         lengths = np.diff(newest.indptr)
-        # Users with histories of about the same length together: little padding.
+        # Users with histories of similar length go together, which needs little padding.
         order = np.argsort(lengths, kind="stable")[(lengths == 0).sum() :]
         for start in range(0, len(order), _USERS):
             some = order[start : start + _USERS]
@@ -53,12 +53,12 @@ class TransformerUserEncoder:
         return units(users + self._disliked(histories, vectors))[0]
 
     def attention(self, history: Histories, vectors: Rows[np.ndarray]) -> np.ndarray:
-        """How much the newest item attends to each item of a history, in the last block; the mean over heads; they sum to 1.
+        """Attention of the newest item to each item of a history in the last block, averaged over heads; it sums to 1.
 
-        It shows where the encoder looks, not what an item adds: values and layers come after it (Jain & Wallace 2019).
+        It shows where the encoder looks, not what an item contributes: values and layers follow (Jain & Wallace 2019).
 
         Args:
-            history: of one user.
+            history: of a single user.
             vectors: of the items; shape (n_items, dim).
 
         Returns:
@@ -83,7 +83,7 @@ class TransformerUserEncoder:
 
     @property
     def n_positions(self) -> int:
-        """Items of a history that are read at most."""
+        """Largest number of items of a history that are read."""
         return int(self.arrays["position"].shape[2])
 
     def _states(
@@ -92,8 +92,8 @@ class TransformerUserEncoder:
         """Unit vectors at the last item of each history, and the attention there; shapes (n_users, dim) and (n_users, width).
 
         Args:
-            histories: hold the items.
-            rows: of the items that are read, -1 after the last, one at least; shape (n_users, width).
+            histories: contain the items.
+            rows: of the items to read, at least one, padded with -1; shape (n_users, width).
             vectors: of the items; shape (n_items, dim).
         """
         item = histories.item[rows]
@@ -104,7 +104,7 @@ class TransformerUserEncoder:
         last = (rows >= 0).sum(axis=1, keepdims=True) - 1
         n_blocks = len(self.arrays["gain"])
         for block in range(n_blocks):
-            # nothing reads the states at earlier items of the last block
+            # in the last block, nothing reads the states at earlier items
             at = last if block == n_blocks - 1 else at
             x, attention = self._block(block, x, at, log_weight)
         return units(x[:, 0])[0], attention[:, :, 0].mean(axis=1)
@@ -117,7 +117,7 @@ class TransformerUserEncoder:
         Args:
             block: its number.
             x: states at all items; shape (n_users, width, dim).
-            at: places whose states are wanted; shape (n_users, n_at).
+            at: positions whose states are wanted; shape (n_users, n_at).
             log_weight: log of the weight of each item; shape (n_users, width).
         """
         gain, position, query, key, value, output, expand, contract = (
@@ -127,7 +127,7 @@ class TransformerUserEncoder:
         by_head = (dim, heads, -1)
         h = _normed(x, gain[0])
         asked = np.take_along_axis(h, at[:, :, None], axis=1) @ query
-        # Keys and values are never made: the few queries are mapped back instead, and the mean of items is mapped once.
+        # Keys and values are never computed: the few queries are mapped back instead, and the mean of the items is mapped once.
         asked = np.einsum(
             "nqhw,dhw->nhqd", asked.reshape(*at.shape, heads, -1), key.reshape(by_head), optimize=True
         )
@@ -140,7 +140,7 @@ class TransformerUserEncoder:
         return x + np.maximum(_normed(x, gain[1]) @ expand, 0) @ contract, attention
 
     def _disliked(self, histories: Histories, vectors: Rows[np.ndarray]) -> np.ndarray:
-        """What disliked items add to the users; shape (n_users, dim)."""
+        """Contribution of disliked items to the users; shape (n_users, dim)."""
         bags = histories.matrix()
         weights = bags.data * self.history_weight[bags.indices]
         user = np.repeat(np.arange(bags.shape[0]), np.diff(bags.indptr))

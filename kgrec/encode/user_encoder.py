@@ -3,7 +3,7 @@ r"""User encoders: from a history to a vector in the space of the items.
 Enters: histories, and vectors of items. Leaves: unit vectors of users. Nothing is written.
 
 Every user encoder returns vectors that are compared with item vectors by inner product. So one index serves all encoders, and
-new items and new users take the same path as known ones.
+new items and new users follow the same path as known ones.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class UserEncoder(Protocol):
         """Unit vectors of users; zero for an empty history; shape (n_users, dim), float32.
 
         Args:
-            histories: n_users of them; weights below 0 are of disliked items.
+            histories: n_users histories; weights below 0 mark disliked items.
             vectors: of the items; shape (n_items, dim).
         """
 
@@ -37,20 +37,20 @@ class UserEncoder(Protocol):
         """The encoder for a catalogue of `n_items`; a new item has the weight of an item with one user."""
 
     def merged(self) -> UserEncoder:
-        """The same with the weights of all items in the base."""
+        """The same encoder, with the weights of all items in the base."""
 
 
 @runtime_checkable
 class AdditiveUserEncoder(UserEncoder, Protocol):
-    """A user encoder that is linear before it makes its vector a unit, so each history item has an exact share of it."""
+    """A user encoder that is linear before normalisation, so that each history item has an exact share of the user's vector."""
 
     def added(
         self, history: Histories, vectors: Rows[np.ndarray], at: np.ndarray, parts: np.ndarray
     ) -> np.ndarray:
-        """What parts of the vectors of history items add to the user's vector, which is the sum over all; shape (n, dim), float32.
+        """What parts of history items' vectors contribute to the user's vector, which is their sum over all parts; shape (n, dim), float32.
 
         Args:
-            history: of one user.
+            history: of a single user.
             vectors: of the items; shape (n_items, dim).
             at: the history item of each part, in the order of `Histories.matrix`; shape (n,).
             parts: summands of its vector; shape (n, dim).
@@ -68,9 +68,9 @@ class MeanUserEncoder:
     history_weight: Rows[np.ndarray]
 
     def encode(self, histories: Histories, vectors: Rows[np.ndarray]) -> np.ndarray:
-        """See `UserEncoder`; the order of a history plays no part."""
+        """See `UserEncoder`; the order of a history is ignored."""
         bags = histories.matrix()
-        # The weights multiply the histories, which are few, and not the vectors of the whole catalogue.
+        # Multiply the histories by the weights, because they are few, and not the vectors of the whole catalogue.
         weights = bags.data * self.history_weight[bags.indices]
         weighted = sp.csr_matrix((weights, bags.indices, bags.indptr), bags.shape)
         return units(np.asarray(product(weighted, vectors), np.float32))[0]
@@ -98,9 +98,9 @@ class MeanUserEncoder:
 
 @dataclass(frozen=True)
 class LinearUserEncoder:
-    r"""A history in its order: :math:`u = \mathrm{normalize}(\sum_h (\sum_k w_h(k)\, d_k^{-\alpha} z_k) M_h)`.
+    r"""A history in order: :math:`u = \mathrm{normalize}(\sum_h (\sum_k w_h(k)\, d_k^{-\alpha} z_k) M_h)`.
 
-    See :mod:`kgrec.encode.ordered_users`. Items with a lag past the last learned one have no part in it. In a history without order
+    See :mod:`kgrec.encode.ordered_users`. Items older than the last learned position do not contribute. In a history without order
     each item has the mean weight of the positions.
     """
 
@@ -140,7 +140,7 @@ class LinearUserEncoder:
         return np.asarray(sum(product(bag, vectors) @ one for bag, one in products), np.float32)
 
     def _weighted(self, histories: Histories) -> list[sp.csr_matrix]:
-        """Weights of the items in histories, by head; each of shape (n_users, n_items)."""
+        """Weights of the items in histories, one matrix per head; each of shape (n_users, n_items)."""
         bags = histories.matrix()
         of_items = bags.data * self.history_weight[bags.indices]
         by_head = position_weights(histories, self.positions)
@@ -151,8 +151,8 @@ def position_weights(histories: Histories, positions: np.ndarray) -> np.ndarray:
     """Weights of history items by their positions; shape (n_heads, nnz), in the order of `Histories.matrix`.
 
     Args:
-        histories: without order each item has the mean weight of the positions.
-        positions: weight of each position from the end; shape (n_heads, n_positions). Further items weigh 0.
+        histories: if they have no order, each item has the mean weight of the positions.
+        positions: weight per position from the end; shape (n_heads, n_positions). Older items have weight 0.
     """
     padded = np.pad(positions, ((0, 0), (0, 1)))
     if histories.lags is not None:
@@ -164,14 +164,14 @@ def position_weights(histories: Histories, positions: np.ndarray) -> np.ndarray:
 
 
 def units(vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Rows scaled to unit length, float32, and their lengths before; a zero row stays zero."""
+    """Rows scaled to unit length, float32, and their original lengths; a zero row stays zero."""
     lengths = np.linalg.norm(vectors, axis=1)
     safe = np.where(lengths > 1e-12, lengths, 1)
     return (vectors / safe[:, None]).astype(np.float32), lengths.astype(np.float32)
 
 
 def product(weighted: sp.csr_matrix, vectors: Rows[np.ndarray]) -> np.ndarray:
-    """`weighted @ vectors`, a dense array; with a delta, only the rows of history items are gathered."""
+    """`weighted @ vectors` as a dense array; with a delta, only the rows of history items are gathered."""
     if not len(vectors.at):
         return np.asarray(weighted @ vectors.base)
     used, place = np.unique(weighted.indices, return_inverse=True)

@@ -1,6 +1,6 @@
-"""The user encoder that an item encoder learned with, by its arrays.
+"""Make the user encoder of a trained item encoder from its arrays.
 
-Enters: arrays by name, those of the user encoder as `order.NAME`. Leaves: a `UserEncoder`. Nothing is written.
+Enters: arrays by name; those of the user encoder are called `order.NAME`. Leaves: a `UserEncoder`. Nothing is written.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from kgrec.encode.transformer_user_encoder import PARAMETERS, TransformerUserEnc
 from kgrec.encode.user_encoder import LinearUserEncoder, MeanUserEncoder, UserEncoder
 from kgrec.storage.segments import Rows
 
-#: begins the names of a user encoder's arrays
+#: prefix of the names of a user encoder's arrays
 PREFIX = "order."
 _LINEAR = ("log_weight", "maps")
 
@@ -22,8 +22,8 @@ def user_encoder_of(arrays: Mapping[str, np.ndarray], history_weight: np.ndarray
     """The user encoder with these parameters.
 
     Args:
-        arrays: `order.log_weight` and `order.maps` of a linear one, `order.gain` and others of a Transformer; none of a mean.
-            Others are ignored.
+        arrays: `order.log_weight` and `order.maps` for a linear encoder, `order.gain` and others for a Transformer, none for a mean.
+            Other arrays are ignored.
         history_weight: `d ** -alpha`; shape (n_items,), float32.
         dim: length of an embedding.
 

@@ -28,16 +28,16 @@ def ablated(graph: GraphT, config: Config, sources: Iterable[str]) -> tuple[Grap
     """Leave sources out of a graph and a configuration.
 
     Args:
-        graph: Is not modified.
-        config: Is not modified; `train.seed` decides how "shuffle-graph" shuffles.
+        graph: Not modified.
+        config: Not modified; `train.seed` decides how "shuffle-graph" shuffles.
         sources: Names of the sources to leave out, applied in this order:
 
             - "graph": edges and numbers;
             - "text": labels and texts of the items, even if the recommender gets a text encoder;
             - "id": the residual vector of each trained item;
-            - "co-occurrence": the score of items that the same users took;
+            - "co-occurrence": the score from item co-occurrence;
             - "shuffle-graph": a control. Each item gets the edges and numbers of another item, so the model has as many
-              parameters as before and no true knowledge.
+              parameters as before but no true knowledge.
 
             Vectors of the mapping's role `vector` are never left out.
 

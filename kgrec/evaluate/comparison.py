@@ -47,7 +47,7 @@ def compare(
         For calibration, lower is better.
 
     Raises:
-        ConfigError: There are fewer than two models.
+        ConfigError: Fewer than two models are given.
         SourceError: The evaluations cover different users.
         UnknownId: A model, metric or bucket does not exist.
 

@@ -32,11 +32,11 @@ class Evaluation:
     totals: dict[str, dict[str, float]]
     #: bucket -> number of lists that `totals` covers
     lists: dict[str, int]
-    #: what was left out of the lists, and who has none
+    #: what was left out of the lists, and which users have no list
     remarks: tuple[str, ...] = ()
 
     def __getitem__(self, name: str) -> float:
-        """Mean over all users, or the value of all lists together, of a metric such as "ndcg@20".
+        """Mean over all users, or the value over all lists, of a metric such as "ndcg@20".
 
         Raises:
             UnknownId: The metric does not exist.
@@ -68,8 +68,8 @@ class Evaluation:
             seed: Seed of the bootstrap.
 
         Returns:
-            Columns bucket ("" for all), metric, k, value, low, high and users. `low` and `high` are nan for metrics of all
-            lists together; `users` counts the users with a value, or the lists.
+            Columns bucket ("" for all), metric, k, value, low, high and users. `low` and `high` are nan for metrics over all
+                lists; `users` counts the users with a value, or the lists.
         """
         options.number("level", level, above=0, below=1)
         options.whole_number("resamples", resamples, least=0)
@@ -108,11 +108,10 @@ class Evaluation:
 def pooled(evaluations: Sequence[Evaluation]) -> Evaluation:
     """Average the evaluations of one model over folds.
 
-    A user's value is the mean over the folds that have the user in their test part. A value of all lists together is the
-    mean over the folds.
+    A user's value is the mean over the folds whose test part has the user. A value over all lists is the mean over the folds.
 
     Args:
-        evaluations: One per fold. Buckets that some fold lacks are left out.
+        evaluations: One per fold. Buckets that are missing in some fold are left out.
     """
     if len(evaluations) == 1:
         return evaluations[0]

@@ -28,20 +28,20 @@ _ENTITY_COLUMNS = {"text": "id", "numbers": "id", "vectors": "id", "aliases": "i
 
 @dataclass(frozen=True)
 class Fold:
-    """One split of a graph. Training may read `graph`, `train` and `valid`, and nothing else of the fold."""
+    """One split of a graph. Training may read only `graph`, `train` and `valid`."""
 
     #: the whole graph: for metrics, never for training
     source: KnowledgeGraph
-    #: the training graph: without hidden items and what only they have edges with; its interactions are `train` and
+    #: the training graph: without hidden items and nodes that have edges only with them; its interactions are `train` and
     #: `valid` together
     graph: KnowledgeGraph
     #: training interactions, over `graph.item_ids`
     train: Interactions
     #: interactions for tuning, over `graph.item_ids`; may be empty
     valid: Interactions
-    #: test positives, over `source.item_ids`; each of its users has one
+    #: test positives, over `source.item_ids`; each of its users has at least one
     test: Interactions
-    #: histories of test users that training does not know, given when recommending; over `source.item_ids`
+    #: histories of test users that are not part of training, given when recommending; over `source.item_ids`
     history: Interactions
     #: rows of `source.item_ids` that training must not see; sorted, int64
     hidden: np.ndarray
@@ -68,7 +68,7 @@ class Fold:
 
     @cached_property
     def popularity(self) -> np.ndarray:
-        """Users with a positive interaction with each item in train and valid; shape (n_items,), int64."""
+        """Number of users with a positive interaction in train or valid, per item; shape (n_items,), int64."""
         log = self.graph.interactions
         return np.bincount(self._items(log)[log.positive], minlength=len(self.source.item_ids))
 
@@ -79,7 +79,7 @@ class Fold:
 
     @cached_property
     def places(self) -> csr_matrix | None:
-        """Place of each entry of `known` in the user's history, from 1; shape as `truth`; None: there is no order."""
+        """Position of each entry of `known` in the user's history, from 1; shape as `truth`; None: there is no order."""
         logs = [log for log in (self.train, self.valid, self.history) if len(log)]
         if not logs or not all(log.ordered for log in logs):
             return None
@@ -95,11 +95,11 @@ class Fold:
 
     @cached_property
     def in_valid(self) -> csr_matrix:
-        """Interactions of the test users in valid alone; shape as `truth`."""
+        """Interactions of the test users in valid; shape as `truth`."""
         return self._of_test_users([self.valid])
 
     def check(self) -> Fold:
-        """Check that training cannot see what is held out, and return the fold.
+        """Check that training cannot see the held-out part, and return the fold.
 
         Raises:
             SourceError: Training sees a hidden item, an edge to one, a test interaction, or an interaction after the cut.
@@ -112,10 +112,10 @@ class Fold:
         entities = self.source.item_entities[self.hidden]
         for name in self.source.names.labels.take(pa.array(entities)).to_pylist():
             if self.graph.ids([name])[0] >= 0:
-                yield f"{name} is hidden, and in the graph"
+                yield f"{name} is hidden, but in the graph"
         iris = self.source.entities["iri"].take(pa.array(entities))
         for iri in iris.filter(pc.is_in(iris, value_set=self.graph.entities["iri"])).to_pylist():
-            yield f"<{iri}> is hidden, and in the graph"
+            yield f"<{iri}> is hidden, but in the graph"
         test, train, valid = (self._pairs(log) for log in (self.test, self.train, self.valid))
         own = self._pairs(self.graph.interactions)
         yield from self._overlap(
@@ -165,7 +165,7 @@ class Fold:
     def _rows_of_test_users(
         self, log: Interactions, positive_only: bool = True
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Row of `truth`, row of `source.item_ids` and row of the log of the interactions of test users."""
+        """Row of `truth`, row of `source.item_ids` and row of the log, for the interactions of test users."""
         row = self.test.users.ids(log.users.labels)[log.user]
         chosen = np.flatnonzero((row >= 0) & (log.positive if positive_only else True))
         return row[chosen], self._items(log)[chosen], chosen
@@ -182,24 +182,24 @@ def fold_of(
     cut: int | None = None,
     number: int = 0,
 ) -> Fold:
-    """Make a fold: hide what is held out from the graph, and check for leaks.
+    """Make a fold: hide the held-out part from the graph, and check for leaks.
 
     Args:
         source: The whole graph.
         train: Training interactions, over `source.item_ids`.
         valid: Interactions for tuning, over `source.item_ids`.
         test: Test positives, over `source.item_ids`.
-        history: Histories of test users that training does not know; None: none.
+        history: Histories of test users that are not part of training; None: none.
         hidden: Rows of `source.item_ids` that training must not see; None: none.
-        cut: Time before which training interactions lie, in seconds since 1970; None: any time.
+        cut: Time before which all training interactions must be, in seconds since 1970; None: any time.
         number: Number of the fold in a cross-validation, from 0.
 
     Raises:
-        SourceError: There is no test interaction, or the parts overlap.
+        SourceError: There are no test interactions, or the parts overlap.
     """
     if not len(test):
         raise SourceError(
-            "The split has no test interaction.",
+            "The split has no test interactions.",
             "Hold out a larger share, or give more interactions.",
         )
     hidden = np.zeros(0, np.int64) if hidden is None else np.unique(hidden).astype(np.int64)
@@ -209,7 +209,7 @@ def fold_of(
     graph = concealed(source, hidden)
     _check_names(source, graph, hidden)
     test_users, given_users = _names(test), _names(history)
-    # test users without a given history are users of the training graph, even if they have no interaction there
+    # test users without a given history are users of the training graph, even if they have no interactions in it
     train_users = np.concatenate([_names(train), _names(valid), np.setdiff1d(test_users, given_users)])
     kept = np.setdiff1d(np.arange(len(source.item_ids)), hidden)
     train, valid = (
@@ -224,10 +224,10 @@ def fold_of(
 def concealed(graph: KnowledgeGraph, hidden: np.ndarray) -> KnowledgeGraph:
     """The graph without some items, as if their rows had never been read; without interactions.
 
-    Edges from and to the items are removed, and nodes without a table of their own that have edges with these items only.
+    Edges from and to the items are removed, and so are nodes without a table of their own that have edges only with these items.
 
     Args:
-        graph: Is not modified.
+        graph: Not modified.
         hidden: Rows of `graph.item_ids`.
     """
     if not len(hidden):
@@ -237,7 +237,7 @@ def concealed(graph: KnowledgeGraph, hidden: np.ndarray) -> KnowledgeGraph:
 
 
 def revealed(graph: KnowledgeGraph, hidden: np.ndarray) -> KnowledgeGraph:
-    """What `concealed` removes, as an addition: `concealed(g, h).extended(revealed(g, h))` is g again."""
+    """The part that `concealed` removes, as an addition: `concealed(g, h).extended(revealed(g, h))` is g again."""
     gone = _gone(graph, hidden)
     heads, tails = graph.triples["head"].to_numpy(), graph.triples["tail"].to_numpy()
     edges = gone[heads] | gone[tails]
@@ -271,7 +271,7 @@ def _leak(problem: str) -> SourceError:
 
 
 def _gone(graph: KnowledgeGraph, hidden: np.ndarray) -> np.ndarray:
-    """Hidden items, and entities of types without a table that have edges with these only; shape (len(graph),), bool."""
+    """Hidden items, and entities of types without a table that have edges only with these; shape (len(graph),), bool."""
     gone = np.zeros(len(graph), bool)
     gone[graph.item_entities[hidden]] = True
     heads, tails = graph.triples["head"].to_numpy(), graph.triples["tail"].to_numpy()
@@ -303,6 +303,6 @@ def _check_names(source: KnowledgeGraph, graph: KnowledgeGraph, hidden: np.ndarr
     changed = np.setdiff1d(kept, graph.item_ids.to_numpy())
     if len(changed):
         raise SourceError(
-            f"Items of two types share a key, and '{changed[0]}' has another name when one of them is hidden.",
+            f"Items of two types share a key, and '{changed[0]}' changes its name when one of them is hidden.",
             "Give items of different types different keys, or use a protocol that hides no items.",
         )

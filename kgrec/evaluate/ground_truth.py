@@ -1,4 +1,4 @@
-"""What recommended lists are compared with: test positives, histories, popularity of items, similarity of items.
+"""The data that recommended lists are compared with: test positives, histories, popularity and similarity of items.
 
 Enters: a `Fold`, embeddings, types of nodes. Leaves: a `GroundTruth` in matrices, with its buckets of users and items.
 Nothing is written.
@@ -28,7 +28,7 @@ _POPULARITY_THIRDS = ("head", "middle", "tail")
 
 @dataclass(frozen=True)
 class GroundTruth:
-    """What lists are compared with. Rows of the matrices are test users, columns are items."""
+    """Data that lists are compared with. Rows of the matrices are test users, columns are items."""
 
     users: Vocabulary
     #: test positives; shape (n_users, n_items)
@@ -37,15 +37,15 @@ class GroundTruth:
     known: csr_matrix
     #: items that no list may contain: `known`, and interactions that are not positive; same shape
     seen: csr_matrix
-    #: training users with a positive interaction with each item; shape (n_items,), int64
+    #: number of training users with a positive interaction, per item; shape (n_items,), int64
     counts: np.ndarray
-    #: training users with a positive interaction
+    #: number of training users with a positive interaction
     n_users: int
-    #: of unit length; shape (n_items, dim), float32; None: the metric `diversity` is left out
+    #: vectors of unit length; shape (n_items, dim), float32; None: the metric `diversity` is left out
     vectors: np.ndarray | None = None
     #: rows of `neighbor_vectors`; shape (n_items, n_entities); None: `graph_diversity` is left out
     neighbors: csr_matrix | None = None
-    #: node type -> which nodes of the type each item has; shape (n_items, n_nodes); for `calibration`
+    #: node type -> nodes of the type per item; shape (n_items, n_nodes); for `calibration`
     classes: dict[str, csr_matrix] = field(default_factory=dict)
     #: the only items that are ranked; shape (n_items,), bool; None: all
     candidate_mask: np.ndarray | None = None
@@ -59,7 +59,7 @@ class GroundTruth:
         return int(self.candidate_mask.sum()) - np.asarray(seen.getnnz(axis=1))
 
     def restricted_to(self, mask: np.ndarray) -> GroundTruth:
-        """The ground truth when only some items are ranked and count as positives; the mask has shape (n_items,), bool."""
+        """The ground truth if only some items are ranked and count as positives; the mask has shape (n_items,), bool."""
         truth = self.truth.copy()
         truth.data[~mask[truth.indices]] = 0
         truth.eliminate_zeros()
@@ -82,7 +82,7 @@ class GroundTruth:
     def item_buckets(self) -> dict[str, np.ndarray]:
         """Items by popularity in training: head, middle and tail with a third of the interactions each; new and known.
 
-        New items have no positive interaction in training, known items have one. Masks of shape (n_items,).
+        New items have no positive interactions in training; known items have at least one. Masks of shape (n_items,).
         """
         order = np.argsort(-self.counts, kind="stable")
         before = np.cumsum(self.counts[order]) - self.counts[order]
@@ -98,7 +98,7 @@ class GroundTruth:
 
     @cached_property
     def user_buckets(self) -> dict[str, np.ndarray]:
-        """Users by length of history: no history, and three parts of about the same size. Masks of shape (n_users,)."""
+        """Users by length of history: no history, and three groups of about the same size. Masks of shape (n_users,)."""
         lengths = np.diff(self.known.indptr)
         some = lengths[lengths > 0]
         ends = np.unique(np.quantile(some, [1 / 3, 2 / 3, 1], method="lower") if len(some) else some).tolist()
@@ -114,12 +114,12 @@ def ground_truth_of(fold: Fold, embeddings: Any = None, classes: Sequence[str] =
     """The ground truth of a fold.
 
     Args:
-        fold: Whose test part is compared with lists.
-        embeddings: `Embeddings` of items, for the metric `diversity`; None: without it.
+        fold: The fold; its test part is compared with lists.
+        embeddings: `Embeddings` of items, for the metric `diversity`; None: the metric is left out.
         classes: Node types, such as "genre", for the metric `calibration`.
 
     Raises:
-        UnknownId: The graph has no node of such a type.
+        UnknownId: The graph has no nodes of such a type.
     """
     log = fold.graph.interactions
     return GroundTruth(
@@ -151,7 +151,7 @@ def _vectors(graph: KnowledgeGraph, embeddings: Any) -> np.ndarray:
     rows = graph.item_codes(embeddings.ids.labels)
     if not (rows >= 0).any():
         raise UnknownId(
-            f"None of the {len(rows):,} embeddings is of an item of the graph.",
+            f"None of the {len(rows):,} embeddings belongs to an item of the graph.",
             "Give recommender.item_embeddings.",
         )
     vectors = np.zeros((len(graph.item_ids), embeddings.vectors.shape[1]), np.float32)

@@ -30,9 +30,9 @@ from kgrec.recommend.results import Embeddings
 
 logger = logging.getLogger(__name__)
 
-#: function of hits, shape (n_users, k), and numbers of positives, shape (n_users,), to values, shape (n_users,)
+#: maps hits, shape (n_users, k), and numbers of positives, shape (n_users,), to values, shape (n_users,)
 Metric = Callable[[np.ndarray, np.ndarray], np.ndarray]
-#: function of lists and hits, both of shape (n_users, k), to names of metrics with values per user
+#: maps lists and hits, both of shape (n_users, k), to names of metrics with values per user
 NamedMetrics = Callable[[np.ndarray, np.ndarray], Iterable[tuple[str, np.ndarray]]]
 
 ACCURACY_METRICS: dict[str, Metric] = {
@@ -59,10 +59,10 @@ def evaluate_lists(
     Args:
         fold: The split; see `split_graph`.
         lists: A frame with user_id, item_id, and rank (from 1) or score, as `recommend` returns it. A test user without
-            a row has an empty list. Left out are rows of other users, and items that a user has in `fold.valid`, which a model
-            that was not trained on these recommends: `Evaluation.remarks` counts both, and they are logged as warnings.
+            a row has an empty list. Rows of other users are left out, and so are items that a user has in `fold.valid`, which a model
+            recommends if it was not trained on them: `Evaluation.remarks` counts both, and they are logged as warnings.
         k: Lengths at which lists are measured: only the first k entries count.
-        embeddings: `Embeddings` of items, for the metric `diversity`; None: without it. An item without a vector has
+        embeddings: `Embeddings` of items, for the metric `diversity`; None: the metric is left out. An item without a vector has
             cosine 0 with every other item.
         classes: Node types, such as "genre", for the metric `calibration`: how far the shares of a list's genres are
             from those of the user's history.
@@ -72,10 +72,10 @@ def evaluate_lists(
         `kgrec.metrics.accuracy` and `kgrec.metrics.beyond_accuracy`.
 
     Raises:
-        SourceError: `lists` lacks a column, has a rank or score that is no number, or has no row of a test user; or a
-            user's list has an item twice, or one that the user has in the training part or the history.
+        SourceError: `lists` lacks a column, has a rank or score that is not a number, or has no rows of test users; or a
+            user's list has an item twice, or an item that the user has in the training part or the history.
         UnknownId: An item or a node type is unknown.
-        ConfigError: A `k` is not a whole number from 1, or another argument is of the wrong type.
+        ConfigError: A `k` is not a whole number from 1, or another argument has the wrong type.
 
     Example:
         >>> lists = rec.recommend(users, k=20)  # doctest: +SKIP
@@ -99,10 +99,10 @@ def measure_lists(
     ks: Sequence[int],
     by_subset: Mapping[str, np.ndarray] | None = None,
 ) -> Evaluation:
-    """Measure lists that hold rows of items.
+    """Measure lists given as rows of items.
 
     Args:
-        ground_truth: What the lists are compared with.
+        ground_truth: The data that lists are compared with.
         lists: Rows of items, best first, -1 past the end of a list; shape (n_users, max(ks)), int32.
         ks: Lengths at which lists are measured.
         by_subset: Lists for which only one of `ground_truth.candidate_subsets` was ranked, by the name of the subset.
@@ -119,7 +119,7 @@ def measure_lists(
 
 @dataclass(frozen=True)
 class CheckedLists:
-    """Lists as rows of items, and what was left out of them."""
+    """Lists as rows of items, and remarks on what was left out."""
 
     #: best first, padded with -1; shape (n_users, k), int32
     rows: np.ndarray
@@ -130,7 +130,7 @@ def lists_as_rows(fold: Fold, lists: Any, k: int) -> np.ndarray:
     """A frame of lists as rows of the fold's items, one list per test user; shape (n_users, k), int32, padded with -1.
 
     Raises:
-        SourceError: A column is missing, a rank or score is no number, or a user's list has an item twice or one that the user
+        SourceError: A column is missing, a rank or score is not a number, or a user's list has an item twice or one that the user
             has seen.
         UnknownId: An item is unknown.
     """
@@ -141,23 +141,23 @@ def lists_as_rows(fold: Fold, lists: Any, k: int) -> np.ndarray:
 
 
 def checked_lists(fold: Fold, lists: Any, k: int, *, knows_valid: bool) -> CheckedLists:
-    """As `lists_as_rows`, with remarks on what was left out and who has no list.
+    """Like `lists_as_rows`, with remarks on what was left out and which users have no list.
 
     Args:
         fold: The split.
         lists: A frame with user_id, item_id, and rank or score.
         k: Length of the lists.
-        knows_valid: Whether the model learned from `fold.valid`: an item that the user has there is refused then, and left out
+        knows_valid: Whether the model learned from `fold.valid`: an item that the user has there is then an error, and is left out
             otherwise.
 
     Raises:
-        SourceError: No row is of a test user; or as `lists_as_rows`.
+        SourceError: No row belongs to a test user; or as in `lists_as_rows`.
     """
     table = _table_of_lists(lists)
     user, item = _codes(fold, table)
     if not (user >= 0).any():
         raise SourceError(
-            f"None of the {len(table):,} rows is of one of the {len(fold.test.users):,} test users"
+            f"None of the {len(table):,} rows belongs to one of the {len(fold.test.users):,} test users"
             f"{_example(table)}.",
             f"Recommend for fold.test.users.tolist(), such as '{fold.test.users[0]}'.",
         )
@@ -168,10 +168,10 @@ def checked_lists(fold: Fold, lists: Any, k: int, *, knows_valid: bool) -> Check
 
 
 def lengths(name: str, values: Any, most: int | None = None) -> list[int]:
-    """Lengths of lists; a single one stands for a list of it.
+    """Lengths of lists; a single number is accepted as a list of one.
 
     Raises:
-        ConfigError: There is none, or one is not a whole number from 1, or above `most`.
+        ConfigError: The list is empty, or a length is not a whole number from 1, or exceeds `most`.
     """
     listed = (
         [values]
@@ -184,7 +184,7 @@ def lengths(name: str, values: Any, most: int | None = None) -> list[int]:
 
 
 def _table_of_lists(lists: Any) -> pa.Table:
-    """Columns user_id, item_id, and a number by which the rows of a user are sorted, the least first."""
+    """Columns user_id, item_id, and a number by which the rows of a user are sorted, smallest first."""
     table = as_table(lists, "lists", ids=["user_id", "item_id"])
     key = next((name for name in ("rank", "score") if name in table.column_names), None)
     if key is None:
@@ -214,7 +214,7 @@ def _numbers(column: pa.ChunkedArray, name: str) -> np.ndarray:
 
 
 def _codes(fold: Fold, table: pa.Table) -> tuple[np.ndarray, np.ndarray]:
-    """User and item of the rows, users sorted, each user's items best first; -1 for users who are no test users."""
+    """User and item of the rows, users sorted, each user's items best first; -1 for users who are not test users."""
     user, item = fold.test.users.ids(table["user_id"]), _items(fold.source, table["item_id"])
     order = np.lexsort((item, table["order"].to_numpy(), user))
     return user[order], item[order]
@@ -236,7 +236,7 @@ def _remarks(
     user, item = given
     others = user < 0
     if others.any():
-        yield f"Left out, because the user is no test user: {others.sum():,} of {len(table):,} rows."
+        yield f"Left out, because the user is not a test user: {others.sum():,} of {len(table):,} rows."
     counts = np.bincount(user[~others], minlength=len(fold.test.users))
     if (counts == 0).any():
         example = fold.test.users[int(np.argmin(counts))]
@@ -281,7 +281,7 @@ def _values_by_bucket(
 def _totals_by_bucket(
     ground_truth: GroundTruth, lists: np.ndarray, ks: Sequence[int]
 ) -> tuple[dict[str, dict[str, float]], dict[str, int]]:
-    """Bucket -> metric@k -> value of all lists together; and bucket -> number of these lists."""
+    """Bucket -> metric@k -> value over all lists; and bucket -> number of these lists."""
     everybody, every_item = slice(None), np.ones(len(ground_truth.counts), bool)
     buckets: dict[str, tuple[Any, np.ndarray]] = {"": (everybody, every_item)}
     buckets |= {bucket: (users, every_item) for bucket, users in ground_truth.user_buckets.items()}
@@ -334,7 +334,7 @@ def _values(
 def _item_bucket_values(
     ground_truth: GroundTruth, mask: np.ndarray, lists: np.ndarray, hits: np.ndarray
 ) -> Iterator[tuple[str, np.ndarray]]:
-    """Accuracy when only items in the mask count as positives; they keep their ranks among all items."""
+    """Accuracy if only items in the mask count as positives; they keep their ranks among all items."""
     truth = ground_truth.truth
     positives = np.bincount(rows_of(truth)[mask[truth.indices]], minlength=truth.shape[0])
     hits_here = hits & mask[lists]
@@ -360,7 +360,7 @@ def _items(graph: KnowledgeGraph, column: pa.ChunkedArray) -> np.ndarray:
 
 
 def _check_lists(fold: Fold, user: np.ndarray, item: np.ndarray) -> None:
-    """Refuse an item twice in a list, or one that the user has in the training part or in the history."""
+    """Raise an error for an item twice in a list, or one that the user has in the training part or in the history."""
     size = len(fold.source.item_ids)
     pair = user * size + item
     in_order = np.sort(pair)
@@ -372,6 +372,6 @@ def _check_lists(fold: Fold, user: np.ndarray, item: np.ndarray) -> None:
             row, code = divmod(one, size)
             raise SourceError(
                 f"User '{fold.test.users[row]}' has item '{fold.source.item_ids[code]}' {problem}.",
-                "List each item once, and none that is in the training part or in the user's history: these lists come from "
+                "List each item once, and leave out items of the training part or of the user's history: these lists come from "
                 "another split, or from a model that was trained without fold.train.",
             )

@@ -1,8 +1,8 @@
-r"""Off-policy estimates: how many clicks other lists would have had, from lists that were partly drawn.
+r"""Off-policy estimates: the clicks that other lists would have had, estimated from lists that were partly drawn at random.
 
-Enters: impressions with propensities, events, other lists for the same requests. Leaves: `OffPolicy`. Writes nothing.
+Enters: impressions with propensities, events, other lists for the same requests. Leaves: `OffPolicy`. Nothing is written.
 
-An impression shows item :math:`a_k` at place k with the probability :math:`p_k` that it was drawn there, and :math:`c_k` is 1 if it was
+An impression shows item :math:`a_k` at position k, drawn there with probability :math:`p_k`, and :math:`c_k` is 1 if the item was
 clicked. The other list has item :math:`e_k` there. With the weight :math:`w_k = [a_k = e_k] / p_k`, over n impressions:
 
 .. math::
@@ -11,11 +11,11 @@ clicked. The other list has item :math:`e_k` there. With the weight :math:`w_k =
     V_{DR} = \frac{1}{n} \sum \sum_k \left( \hat{q}(e_k, k) + w_k (c_k - \hat{q}(a_k, k)) \right)
 
 Inverse propensity scores (Horvitz and Thompson 1952; for places of lists, the item-position model of Li et al. 2018, "Offline evaluation of
-ranking policies with click models"), self-normalised (Swaminathan and Joachims 2015), and doubly robust (Dudik, Langford and Li 2011). A click is
-taken to depend on the item, its place and the user, and not on the rest of the list. IPS and DR are unbiased where all items of the other
-list could have been drawn at their places; `reach` says which share could.
+ranking policies with click models"), self-normalised (Swaminathan and Joachims 2015), and doubly robust (Dudik, Langford and Li 2011). A click
+is assumed to depend on the item, its position and the user, but not on the rest of the list. IPS and DR are unbiased if all items of the
+other list could have been drawn at their positions; `reach` gives the share that could.
 
-:math:`\hat{q}` is the click rate of a place times how much more often than others an item is clicked, :math:`(c_i + 5) / (x_i + 5)` with
+:math:`\hat{q}` is the click rate of a position times the relative click rate of the item, :math:`(c_i + 5) / (x_i + 5)` with
 :math:`x_i` expected clicks. It is fitted on the other half of the users, so that no click predicts itself.
 
 Users are the sampling unit of the intervals, as in `kgrec.evaluate.replay`.
@@ -38,7 +38,7 @@ from kgrec.recommend.request import Request
 if TYPE_CHECKING:
     from kgrec.serve.store.records import Impression, StoredEvent
 
-#: clicks and expected clicks that are added to those of an item
+#: clicks and expected clicks added to those of each item
 _SMOOTHING = 5.0
 
 
@@ -49,11 +49,11 @@ class OffPolicy:
     #: impressions with propensities, and their users
     lists: int
     users: int
-    #: places of other lists that had the same item as the impression
+    #: number of positions at which the other list has the same item as the impression
     matches: int
     #: (sum w)^2 / sum w^2: how many places that were not weighed would tell as much
     effective: float
-    #: estimated share of the places of the other lists whose item could have been drawn there; more than 1 by chance
+    #: estimated share of the positions of the other lists whose item could have been drawn there; may exceed 1 by chance
     reach: float
     #: clicks per list of the lists that were shown
     shown: Estimate
@@ -72,10 +72,10 @@ def off_policy(
     """Estimate the clicks of other lists.
 
     Args:
-        impressions: Those without propensities, or without another list, are left out.
-        events: As for `replay`.
-        others: rid -> the items of the other list; what is longer than the impression is left out.
-        clicks: As for `replay`.
+        impressions: Impressions without propensities, or without another list, are left out.
+        events: As in `replay`.
+        others: rid -> the items of the other list; items beyond the length of the impression are ignored.
+        clicks: As in `replay`.
     """
     lists = [one for one in impressions if one.propensities is not None and one.rid in others]
     clicked = clicked_places({one.rid: one for one in lists}, events, clicks)[0]
@@ -103,15 +103,15 @@ def lists_of(
 ) -> tuple[dict[str, list[str]], int]:
     """The lists that a recommender makes for the users of impressions with propensities, from the histories that it has.
 
-    A recommender that was trained on what came of the impressions would leave out what was clicked: give one from before.
+    A recommender trained on the outcome of the impressions would leave out clicked items: give one from before.
 
     Args:
-        recommender: Is not modified. Users that it does not know get the list of nobody in particular.
+        recommender: Not modified. Unknown users get the list for a user without a history.
         impressions: Lists as they were shown.
         request: Options of the lists; `k` is that of the longest impression.
 
     Returns:
-        rid -> items; and the number of items of impressions that the histories of their users have.
+        rid -> items; and the number of items of impressions that are in the histories of their users.
     """
     drawn = [one for one in impressions if one.propensities is not None]
     if not drawn:
@@ -186,7 +186,7 @@ class _Log:
         )
 
     def by_user(self, values: np.ndarray) -> np.ndarray:
-        """Sums over the places of each user; shape (n_users,)."""
+        """Sums over the positions of each user; shape (n_users,)."""
         return np.bincount(self.user, values, self.n_users)
 
     def rates(self) -> tuple[np.ndarray, np.ndarray]:

@@ -1,24 +1,24 @@
-r"""Replay of a feedback store: what was shown, where, by which variant, and what was clicked.
+r"""Replay of a feedback store: what was shown, at which position, by which variant, and what was clicked.
 
 Enters: impressions and events. Leaves: `Replay`: the share of lists with a click, by variant, and clicks per shown item corrected for the
-position. Writes nothing.
+position. Nothing is written.
 
-Users look at the first places more often, so an item is clicked more often there whatever it is worth. With the probability
-:math:`p_k` that a user looks at place k, a click there counts :math:`1/p_k` (inverse propensity; Joachims, Swaminathan and Schnabel 2017,
+Users look at the first positions more often, so an item gets more clicks there whatever its relevance. If :math:`p_k` is the probability
+that a user looks at position k, a click there counts :math:`1/p_k` (inverse propensity; Joachims, Swaminathan and Schnabel 2017,
 "Unbiased Learning-to-Rank with Biased Feedback", eq. 4). As in their section 5, :math:`p_k = k^{-\eta}`.
 
-The exponent is estimated from items that were shown at several places. The clicks :math:`c_{ik}` of item i at place k are Poisson with mean
-:math:`n_{ik} r_i k^{-\eta}`, for :math:`n_{ik}` times shown. Given the clicks of an item, what it is worth, :math:`r_i`, cancels (conditional
-likelihood; Hausman, Hall and Griliches 1984):
+The exponent is estimated from items that were shown at several positions. The clicks :math:`c_{ik}` of item i at position k are Poisson
+with mean :math:`n_{ik} r_i k^{-\eta}`, if it was shown there :math:`n_{ik}` times. Given the clicks of an item, its relevance :math:`r_i`
+cancels (conditional likelihood; Hausman, Hall and Griliches 1984):
 
 .. math::
     \ell(\eta) = \sum_{ik} c_{ik} \log \frac{n_{ik} k^{-\eta}}{\sum_l n_{il} l^{-\eta}}
 
-It holds if an item is worth the same wherever it is shown. Where a list is personal, an item stands higher for users who like it more,
-and :math:`\eta` is too large.
+This assumes that the relevance of an item does not depend on where it is shown. In personal lists, an item has a higher position for
+users who like it more, and :math:`\eta` is overestimated.
 
-Intervals are normal ones of a ratio of sums over users, by the delta method (Deng, Knoblich and Lu 2018): the lists of one user are not
-independent.
+Intervals are normal intervals of a ratio of sums over users, by the delta method (Deng, Knoblich and Lu 2018), because the lists of one
+user are not independent.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ from kgrec.serve.event_rules import NEGATIVE
 if TYPE_CHECKING:
     from kgrec.serve.store.records import Impression, StoredEvent
 
-#: a click counts at most as much as this many clicks at the first place
+#: largest weight of a click, relative to a click at the first position
 MAX_WEIGHT = 100.0
-#: of the normal distribution, two-sided 95 %
+#: quantile of the normal distribution, two-sided 95 %
 _Z = 1.959963984540054
-#: exponents that are considered
+#: range of the exponent
 _ETA = (0.0, 5.0)
 
 
@@ -55,33 +55,33 @@ class Estimate:
 
 @dataclass(frozen=True)
 class VariantReplay:
-    """What came of the lists of one variant."""
+    """The outcome of the lists of one variant."""
 
     #: None: lists without a variant
     variant: str | None
     lists: int
-    #: lists for nobody in particular count as a user each
+    #: each list without a user counts as a user
     users: int
-    #: items in the lists
+    #: number of items in the lists
     shown: int
-    #: clicked ones of these
+    #: number of clicked items among them
     clicks: int
-    #: share of the lists in which something was clicked
+    #: share of the lists with at least one click
     click_rate: Estimate
-    #: clicks per shown item as if every place were looked at like the first one; None if the positions cannot be told from the items
+    #: clicks per shown item, as if every position were looked at like the first one; None if positions and items cannot be separated
     corrected: Estimate | None
 
 
 @dataclass(frozen=True)
 class Replay:
-    """Figures by variant, and how looks fall with the position."""
+    """Results by variant, and how attention falls with the position."""
 
     #: sorted by name
     variants: tuple[VariantReplay, ...]
-    #: exponent of the position, and its standard error; None if no clicked item was shown at two places
+    #: exponent of the position, and its standard error; None if no clicked item was shown at two positions
     eta: float | None
     eta_error: float | None
-    #: clicks that name a list which was not given, and clicks that name an item which was not in the list
+    #: number of clicks that name an unknown list, and of clicks that name an item that was not in the list
     without_list: int
     not_in_list: int
 
@@ -92,9 +92,9 @@ def replay(
     """Match events with the lists that caused them.
 
     Args:
-        impressions: Are kept in memory.
-        events: Those without a rid are not looked at. An item that was clicked several times in a list counts once.
-        clicks: Types that count as a click; None: all but dislike, hide, skip and seen.
+        impressions: Kept in memory.
+        events: Events without a rid are ignored. An item that was clicked several times in a list counts once.
+        clicks: Event types that count as a click; None: all but dislike, hide, skip and seen.
     """
     lists = {one.rid: one for one in impressions}
     clicked, without_list, not_in_list = clicked_places(lists, events, clicks)
@@ -113,7 +113,7 @@ def replay(
 def clicked_places(
     lists: Mapping[str, Impression], events: Iterable[StoredEvent], types: Collection[str] | None
 ) -> tuple[dict[str, set[int]], int, int]:
-    """Rid -> places of clicked items, from 1; the number of clicks whose list is not there; and of those whose item is not in it."""
+    """Rid -> positions of clicked items, from 1; the number of clicks with an unknown list; and of clicks whose item is not in the list."""
     clicked: dict[str, set[int]] = defaultdict(set)
     without_list = not_in_list = 0
     for event in events:
@@ -126,7 +126,7 @@ def clicked_places(
         elif event.item not in shown.items:
             not_in_list += 1
         else:
-            # where the item was is known here; what a client says may be another numbering
+            # the position in the list is known here; the client's position may use another numbering
             clicked[event.rid].add(shown.items.index(event.item) + 1)
     return clicked, without_list, not_in_list
 
@@ -134,7 +134,7 @@ def clicked_places(
 def _counts(
     lists: Iterable[Impression], clicked: dict[str, set[int]]
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Item number, place, times shown and clicks, of each item and place; each of shape (n,)."""
+    """Item number, position, times shown and clicks, per item and position; each of shape (n,)."""
     shown: Counter[tuple[str, int]] = Counter()
     clicks: Counter[tuple[str, int]] = Counter()
     for one in lists:
@@ -151,14 +151,14 @@ def _counts(
 def _eta(
     items: np.ndarray, places: np.ndarray, shown: np.ndarray, clicks: np.ndarray
 ) -> tuple[float, float] | None:
-    """The exponent of largest conditional likelihood, and its standard error; None if no clicked item was at two places."""
+    """The exponent that maximises the conditional likelihood, and its standard error; None if no clicked item was at two positions."""
     if not len(items):
         return None
     total = np.bincount(items, clicks)
     logs = np.log(places)
 
     def moments(eta: float) -> tuple[np.ndarray, np.ndarray]:
-        """Mean and variance of log k given the item, weighted by what is expected there."""
+        """Mean and variance of log k given the item, weighted by the expected clicks."""
         weight = shown * np.exp(-eta * logs)
         mass = np.bincount(items, weight)
         mean = np.bincount(items, weight * logs) / mass
@@ -168,7 +168,7 @@ def _eta(
         return None
     observed = float(clicks @ logs)
     low, high = _ETA
-    # The mean of log k falls with eta, so there is one root.
+    # The mean of log k falls with eta, so there is a single root.
     for _ in range(60):
         eta = (low + high) / 2
         low, high = (eta, high) if total @ moments(eta)[0] > observed else (low, eta)
@@ -224,7 +224,7 @@ def estimate(value: float, influences: np.ndarray, *, least: float = 0.0) -> Est
 
 
 def _ratio(numerator: np.ndarray, denominator: np.ndarray) -> Estimate:
-    """The ratio of two sums over users, each of shape (n_users,)."""
+    """The ratio of two sums over users; the arrays have shape (n_users,)."""
     size = denominator.sum()
     if not size:
         return Estimate(math.nan, math.nan, math.nan)

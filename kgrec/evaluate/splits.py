@@ -2,7 +2,7 @@
 
 Enters: a `KnowledgeGraph` with interactions, and a `Protocol`. Leaves: `Fold`s. Writes and reads split/.
 
-The split is made before anything is learned from the graph, so a hidden item is in nothing that training reads.
+The split is made before anything is learned from the graph, so nothing that training reads contains a hidden item.
 """
 
 from __future__ import annotations
@@ -33,23 +33,23 @@ _PART_NAMES = ("train", "valid", "test", "history")
 class Protocol(Section, frozen=True):
     """How a graph is split into a training part and a test part.
 
-    `time` holds out all interactions after one moment, and hides items without an earlier interaction: the closest to a
-    system in production. `last` holds out each user's last positives, `random` a share of them, and `folds` each positive
-    once, in a cross-validation. `cold-items` hides whole items, `cold-users` whole users.
+    `time` holds out all interactions after one moment, and hides items without an earlier interaction: this is closest to a system in
+    production. `last` holds out each user's last positives, `random` a share of them, and `folds` each positive once, in a
+    cross-validation. `cold-items` hides whole items, `cold-users` whole users.
     """
 
     kind: ProtocolKind = "random"
     """What is held out."""
     share: float = Field(0.2, gt=0, lt=1)
     """Share that is held out: of all interactions (`time`), of each user's positives (`random`), of the items with a
-    positive interaction (`cold-items`), of the users with two positives or more (`cold-users`)."""
+    positive interaction (`cold-items`), or of the users with at least two positives (`cold-users`)."""
     last: int = Field(1, ge=1)
-    """Positives of each user that `last` holds out; a user with no more than these keeps all of them."""
+    """Number of positives per user that `last` holds out; a user with no more than these keeps all of them."""
     folds: int = Field(5, ge=2)
     """Number of folds of `folds`."""
     valid_share: float = Field(0.1, ge=0, lt=1)
-    """Share of the training part that is kept for tuning. `time` and `cold-items` choose it as they choose the test part
-    (valid items stay in the graph), `last` takes as many positives again, the others draw it at random; 0: nothing."""
+    """Share of the training part that is kept for tuning. `time` and `cold-items` choose it in the same way as the test part (valid
+    items stay in the graph), `last` takes as many positives again, and the others draw it at random; 0: nothing."""
     seed: int = 0
     """Seed of all random choices."""
 
@@ -62,10 +62,10 @@ def split_graph(graph: KnowledgeGraph, protocol: Protocol | None = None) -> list
         protocol: How to split; None: `Protocol()`, at random.
 
     Returns:
-        One fold; for the protocol `folds` as many as its option says.
+        One fold; for the protocol `folds`, as many as its option says.
 
     Raises:
-        SourceError: The protocol needs times or an order and there is none, or no test interaction is left.
+        SourceError: The protocol needs times or an order but there is none, or no test interactions are left.
 
     Example:
         >>> fold = split_graph(graph, Protocol(kind="cold-items"))[0]  # doctest: +SKIP
@@ -89,17 +89,17 @@ def given_split(
     valid_share: float = 0.0,
     seed: int = 0,
 ) -> Fold:
-    """Make a fold of a training part and a test part that you bring.
+    """Make a fold from a training part and a test part that the caller gives.
 
     Args:
-        graph: Holds the items; its interactions are ignored.
+        graph: Contains the items; its interactions are ignored.
         train: Training interactions: `Interactions`, or a frame with user_id and item_id.
-        test: Test interactions, as `train`; only positives count.
-        valid: Interactions for tuning, as `train`.
-        hide_new: Hide items that are in test and neither in train nor in valid; `Fold.later` adds them.
+        test: Test interactions, in the form of `train`; only positives count.
+        valid: Interactions for tuning, in the form of `train`.
+        hide_new: Hide items that are in test but neither in train nor in valid; `Fold.later` adds them.
         hidden: Ids of more items to hide.
         valid_share: If `valid` is None, hold out this share of each user's positives in train at random.
-        seed: Seed of that choice.
+        seed: Seed of that draw.
 
     Raises:
         SourceError: An item is unknown, a pair of user and item is in two parts, or training has a hidden item.
@@ -149,11 +149,11 @@ def save_folds(folds: Sequence[Fold], folder: str | Path, protocol: Protocol | N
 
 
 def load_folds(graph: KnowledgeGraph, folder: str | Path) -> list[Fold]:
-    """Read what `save_folds` wrote, and split the graph in the same way.
+    """Read folds that `save_folds` wrote, and split the graph in the same way.
 
     Args:
         graph: The graph that was split.
-        folder: Where `save_folds` wrote to.
+        folder: The folder that `save_folds` wrote.
 
     Raises:
         ArtifactError: The folder is missing or corrupt, or has items that the graph lacks.
@@ -176,7 +176,7 @@ def _read_fold(graph: KnowledgeGraph, place: Path, manifest: artifacts.Manifest,
         unknown = names.filter(pa.array(graph.item_ids.ids(names) < 0))
         if len(unknown):
             raise CorruptArtifact(
-                f"{place / name}.parquet: '{unknown[0]}' is no item of this graph.",
+                f"{place / name}.parquet: '{unknown[0]}' is not an item of this graph.",
                 "Give the graph that was split.",
             )
     hidden = graph.item_ids.ids(tables.pop("hidden")["item_id"])
@@ -274,7 +274,7 @@ def _check(graph: KnowledgeGraph, protocol: Protocol) -> None:
     log = graph.interactions
     if not log.positive.any():
         raise SourceError(
-            "The graph has no positive interaction, so there is nothing to test on.",
+            "The graph has no positive interactions, so there is nothing to test on.",
             "Name the table of interactions under `interactions:` in the mapping.",
         )
     if protocol.kind == "last" and not log.ordered:
@@ -284,12 +284,12 @@ def _check(graph: KnowledgeGraph, protocol: Protocol) -> None:
         )
     if protocol.kind == "time" and log.position is not None:
         raise SourceError(
-            "The interactions have an order and no times, and the protocol 'time' splits at one moment for all users.",
+            "The interactions have an order but no times, and the protocol 'time' splits at one moment for all users.",
             "Choose the protocol 'last', or give `time:` under `interactions:` in the mapping.",
         )
     if protocol.kind == "time" and not log.ordered:
         raise SourceError(
-            "The interactions have no time, which the protocol 'time' needs.",
+            "The interactions have no times, which the protocol 'time' needs.",
             "Give `time:` under `interactions:` in the mapping, or choose another protocol.",
         )
 
@@ -302,7 +302,7 @@ def _with_valid(
 
 
 def _moment(log: Interactions, share: float) -> int:
-    """Time of the first of the last `share` of the interactions, which are at least one."""
+    """Time of the first of the last `share` of the interactions, which is at least one interaction."""
     times = np.sort(_time(log))
     return int(times[-max(1, round(len(times) * share))]) if len(times) else 0
 
@@ -328,7 +328,7 @@ def _without_last(
 
 
 def _some(of: np.ndarray, share: float, rng: np.random.Generator) -> np.ndarray:
-    """A random share of an array, at least one and not all; sorted, int64."""
+    """A random share of an array, at least one element and not all; sorted, int64."""
     n = min(max(1, round(len(of) * share)), len(of) - 1)
     return np.sort(rng.choice(of, max(n, 0), replace=False)).astype(np.int64)
 

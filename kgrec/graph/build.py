@@ -1,7 +1,7 @@
 """Graphs from sources.
 
-Enters: a mapping and the files that it names, or new rows laid out like them. Leaves: a sorted `KnowledgeGraph`, or an
-addition to one. Writes nothing.
+Enters: a mapping and the files that it names, or new rows in the same layout. Leaves: a sorted `KnowledgeGraph`, or an
+addition to one. Nothing is written.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def build_graph(
     Args:
         mapping: Path of kgrec.yaml, or a mapping that `load_mapping` returned.
         allow_outside: Whether files outside the mapping's folder may be read.
-        progress: Called when a stage begins, with its name, the number of sources read, and the number of those to read.
+        progress: Called when a stage begins, with its name, the number of sources read so far, and the total.
 
     Raises:
         MappingError: The mapping is not valid.
@@ -54,16 +54,14 @@ def build_graph(
     """
     mapping = mapping if isinstance(mapping, Mapping) else load_mapping(mapping)
     options.flag("allow_outside", allow_outside)
-    options.callback(
-        "progress", progress, "the name of a source, the number of sources read, and that of all"
-    )
+    options.callback("progress", progress, "the name of a source, the number of sources read, and the total")
     find = partial(find_files, mapping.folder, allow_outside=allow_outside)
     reading = begin(mapping)
     read_files(reading, find, progress)
     if progress is not None:
         progress("joining the sources", 0, 0)
     assembled = assemble(reading.statements, mapping, reading.report)
-    # the triples are in `assembled` now: free the edges before the interactions are read
+    # the triples are in `assembled` now: free the edges before reading the interactions
     reading.statements.edges.clear()
     catalogue = Catalogue(mapping, assembled.entities, assembled.aliases, find)
     check_references(mapping, reading.report, catalogue)
@@ -77,7 +75,7 @@ def build_graph(
 
 
 class HasIds(Protocol):
-    """A graph, as far as an addition needs it."""
+    """The part of a graph's interface that an addition needs."""
 
     def ids(self, names: Sequence[str]) -> np.ndarray:
         """Entity of each type/key, -1 where unknown; shape (len(names),), int64."""
@@ -91,20 +89,20 @@ def read_addition(
     known: HasIds,
     partial_rows: bool = False,
 ) -> KnowledgeGraph:
-    """Read new rows, laid out as in the mapping, into a graph of their own.
+    """Read new rows, in the layout of the mapping, into a graph of their own.
 
     Args:
         mapping: The mapping that the known graph was built with.
-        folder: Holds files with the names in the mapping; absent files are skipped.
+        folder: Contains files with the names in the mapping; absent files are skipped.
         frames: Frames by node type.
-        known: New rows may refer to its nodes, too.
-        partial_rows: Whether rows may lack columns; the mapping of the graph has those that they have.
+        known: The known graph; new rows may refer to its nodes too.
+        partial_rows: Whether rows may lack columns; the mapping of the result then has only the columns that they have.
 
     Returns:
-        A graph without interactions, whose items are the new and the changed ones only.
+        A graph without interactions, whose items are only the new and the changed ones.
 
     Raises:
-        SourceError: There is neither a folder nor a frame, or the folder has none of the mapping's files.
+        SourceError: Neither a folder nor a frame is given, or the folder has none of the mapping's files.
     """
     if folder is None and not frames:
         raise SourceError(
@@ -112,7 +110,7 @@ def read_addition(
         )
     if partial_rows:
         mapping = with_columns_of(mapping, _tables(mapping, folder, frames or {}))
-    # A single bad row is a large share of a few rows: it is reported, and the other rows are added.
+    # In a small addition a single bad row is a large share: it is reported, and the other rows are added.
     tolerant = mapping.errors.model_copy(update={"stop_above": max(_STOP_ABOVE, mapping.errors.stop_above)})
     reading = begin(mapping.model_copy(update={"errors": tolerant}))
     if folder is not None:
@@ -146,7 +144,7 @@ def graph_of(
     report: Report,
     inputs: dict[str, str],
 ) -> KnowledgeGraph:
-    """A graph of assembled tables."""
+    """The graph made of assembled tables."""
     return KnowledgeGraph(
         **{name: getattr(assembled, name) for name in TABLES},
         interactions=interactions,
@@ -158,7 +156,7 @@ def graph_of(
 
 
 def _check_any(mapping: Mapping, folder: Path) -> None:
-    """Refuse a folder that has none of the mapping's files."""
+    """Raise SourceError if a folder has none of the mapping's files."""
     tables: list[TableFormat] = [*mapping.nodes.values(), *mapping.edges.values()]
     names = [name for table in tables for name in table.file]
     names += [name for source in mapping.rdf for name in source.file]
@@ -175,7 +173,7 @@ def _present(folder: Path, names: tuple[str, ...]) -> list[Source]:
         try:
             found.extend(find_files(folder, [name], allow_outside=False))
         except SourceError:
-            # absent files are skipped; a file that exists was refused, say because it lies outside the folder
+            # absent files are skipped; a file that exists was rejected, for example because it is outside the folder
             if (folder / name).exists():
                 raise
     return found
@@ -194,6 +192,6 @@ def _mark_known(reading: Reading, known: HasIds) -> None:
 
 
 def _referred(reading: Reading) -> np.ndarray:
-    """Nodes at an end of some edge, sorted."""
+    """Nodes at either end of an edge, sorted."""
     ends = [end for edges in reading.statements.edges for end in (edges.heads, edges.tails)]
     return np.unique(np.concatenate(ends)) if ends else np.empty(0, dtype=np.int64)

@@ -1,6 +1,6 @@
-"""Edges by node, for walks: neighbours a page at a time, and paths between two nodes.
+"""Edges by node, for walks: neighbours in pages, and paths between two nodes.
 
-Enters: `GraphTables`. Leaves: `EdgesByNode`, and what it finds. Writes nothing.
+Enters: `GraphTables`. Leaves: `EdgesByNode`, and its results. Nothing is written.
 """
 
 from __future__ import annotations
@@ -14,19 +14,19 @@ import numpy as np
 from kgrec.graph.tables import GraphTables
 
 Direction = Literal["out", "in"]
-#: edges that one search for paths looks at
+#: largest number of edges that one search for paths examines
 _MOST_EDGES = 20_000_000
-#: steps of the enumeration of paths
+#: largest number of steps of the enumeration of paths
 _MOST_STEPS = 100_000
-#: edges of one node that the enumeration follows, those to the rarest nodes first
+#: largest number of edges of one node that the enumeration follows, those to the rarest nodes first
 _MOST_BRANCHES = 2_000
 
 
 class Edge(NamedTuple):
-    """An edge as seen from one of its ends."""
+    """An edge, seen from one of its ends."""
 
     relation: int
-    #: "out" where the edge leaves this end
+    #: "out" if the edge leaves this end
     direction: Direction
     #: the entity at the other end
     other: int
@@ -37,7 +37,7 @@ class Edge(NamedTuple):
 class EdgesByNode:
     """The edges of each node, outgoing ones first."""
 
-    #: rows of `other` of each entity; shape (n_entities + 1,), int64
+    #: offsets into `other` per entity; shape (n_entities + 1,), int64
     indptr: np.ndarray
     #: entity at the other end; shape (2 * n_triples,), int32
     other: np.ndarray
@@ -65,7 +65,7 @@ class EdgesByNode:
 
     @property
     def degrees(self) -> np.ndarray:
-        """Edges of each entity; shape (n_entities,), int64."""
+        """Number of edges per entity; shape (n_entities,), int64."""
         return np.diff(self.indptr)
 
     def neighbors(
@@ -76,14 +76,14 @@ class EdgesByNode:
         start: int = 0,
         limit: int | None = None,
     ) -> tuple[list[Edge], int]:
-        """Edges of an entity, outgoing ones first, in the order of relation and other end; and how many there are.
+        """Edges of an entity, outgoing edges first, sorted by relation and other end; and their total number.
 
         Args:
             entity: Its id.
             relation: Only edges of this relation.
-            direction: Only edges that leave, or enter.
-            start: Edges to leave out.
-            limit: At most so many.
+            direction: Only outgoing, or only incoming edges.
+            start: Number of edges to skip.
+            limit: Largest number of edges to return.
         """
         rows = np.arange(self.indptr[entity], self.indptr[entity + 1])
         relations = self.graph.triples["relation"].to_numpy()[self.triple[rows]]
@@ -98,13 +98,13 @@ class EdgesByNode:
         return [self._edge(row) for row in chosen.tolist()], len(rows)
 
     def paths(self, start: int, end: int, max_hops: int, k: int) -> list[list[Edge]]:
-        """At most `k` paths without a circle, the shortest first, of equal ones those through rarer nodes.
+        """At most `k` paths without cycles, shortest first; among equally short ones, paths through rarer nodes first.
 
         Args:
             start: Entity where the paths begin.
             end: Another entity.
-            max_hops: Edges of the longest path.
-            k: Paths.
+            max_hops: Number of edges of the longest path.
+            k: Largest number of paths.
         """
         away = self._distances(end, start, max_hops)
         if start == end or away[start] < 0:
@@ -129,7 +129,7 @@ class EdgesByNode:
         )
 
     def _distances(self, source: int, target: int, most: int) -> np.ndarray:
-        """Edges from each entity to `source`, -1 where they are more than `most`, or where too many edges were seen; int16."""
+        """Number of edges from each entity to `source`, -1 if above `most`, or if too many edges were examined; int16."""
         distance = np.full(len(self.indptr) - 1, -1, np.int16)
         distance[source] = 0
         frontier = np.array([source])
@@ -143,13 +143,13 @@ class EdgesByNode:
             frontier = reached[distance[reached] < 0]
             distance[frontier] = hop
             if hop == most - 1 and distance[target] >= 0:
-                break  # nodes further away are on no path that is short enough
+                break  # nodes further away are not on any path that is short enough
         return distance
 
     def _walks(
         self, start: int, end: int, length: int, away: np.ndarray, steps: list[int]
     ) -> Iterator[list[int]]:
-        """Rows of the edges of walks of this length from `start` to `end` that pass no node twice."""
+        """Rows of the edges of walks of this length from `start` to `end` that visit no node twice."""
         todo: list[tuple[int, list[int], list[int]]] = [(start, [start], [])]
         while todo and steps[0] > 0:
             steps[0] -= 1
@@ -165,7 +165,7 @@ class EdgesByNode:
                     todo.append((other, [*nodes, other], [*rows, row]))
 
     def _branches(self, node: int, left: int, away: np.ndarray, end: int) -> list[int]:
-        """Edges to nodes from which the end is near enough; those to rarer nodes last, so that they are taken first."""
+        """Edges to nodes that are near enough to the end; edges to rarer nodes last, so that they are taken first."""
         rows = np.arange(self.indptr[node], self.indptr[node + 1])
         other = self.other[rows]
         near = (away[other] >= 0) & (away[other] <= left)
@@ -177,7 +177,7 @@ class EdgesByNode:
 
 
 def _ranges(starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
-    """The numbers of several ranges, one after the other."""
+    """The numbers of several ranges, concatenated."""
     lengths = ends - starts
     offsets = np.repeat(ends - np.cumsum(lengths), lengths)
     return np.asarray(np.arange(lengths.sum()) + offsets)

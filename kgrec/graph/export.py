@@ -1,6 +1,6 @@
 """The graph in files of other tools.
 
-Enters: `GraphTables`. Leaves: remarks on what the format cannot hold. Writes one file of N-Triples, Turtle, GraphML or
+Enters: `GraphTables`. Leaves: remarks on what the format cannot represent. Writes one file of N-Triples, Turtle, GraphML or
 Parquet, or a folder of RecBole's atomic files, whole or not at all.
 """
 
@@ -28,7 +28,7 @@ from kgrec.storage.atomic import put_in_place, temporary_beside
 
 _ATOMIC = (".inter", ".item", ".kg", ".link")
 _BATCH = 1_000_000
-#: characters that XML 1.0 cannot hold
+#: characters that XML 1.0 does not allow
 _NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _NOT_IN_TABS = '[\t\r\n"]'
 _PREFIX = re.compile(r"[A-Za-z][A-Za-z0-9_\-]*")
@@ -38,12 +38,12 @@ def export(graph: GraphTables, path: str | Path, format: str | None = None) -> l
     """Write the graph for another tool.
 
     Args:
-        graph: What to write.
+        graph: The graph to write.
         path: The file to write; for "recbole" the folder, whose name becomes the name of the dataset.
         format: "nt", "ttl", "graphml", "recbole" or "parquet"; None: by the suffix of `path`.
 
     Returns:
-        Remarks, each on what the format cannot hold.
+        Remarks, one for each kind of content that the format cannot represent.
 
     Raises:
         ConfigError: The format is unknown.
@@ -61,7 +61,7 @@ def export(graph: GraphTables, path: str | Path, format: str | None = None) -> l
 
 
 def format_of(path: Path, format: str | None) -> str:
-    """The given format, or else that of the suffix.
+    """The given format, or otherwise the format of the suffix.
 
     Raises:
         ConfigError: The format or the suffix is unknown.
@@ -77,10 +77,10 @@ def format_of(path: Path, format: str | None) -> str:
 
 
 def check_place(path: Path, format: str) -> None:
-    """Refuse an output path before any work is done.
+    """Check an output path before any work is done.
 
     Raises:
-        ArtifactError: Its parent folder is absent, or the path is taken by something that must not be replaced.
+        ArtifactError: The parent folder is absent, or something that must not be replaced has this path.
     """
     if not path.absolute().parent.is_dir():
         raise ArtifactError(f"{path.parent}: there is no such folder.", "Make it, or choose another output.")
@@ -136,7 +136,7 @@ def _ttl(graph: GraphTables, path: Path) -> list[str]:
 
 
 def _sort_first_lines(path: Path, count: int) -> None:
-    """Sort the lines of prefixes, which pyoxigraph writes in random order."""
+    """Sort the prefix declarations, which pyoxigraph writes in random order."""
     with path.open("r+b") as stream:
         lines = sorted(stream.readline() for _ in range(count))
         stream.seek(0)
@@ -187,7 +187,7 @@ def _graphml(graph: GraphTables, path: Path) -> list[str]:
         "interactions": len(graph.interactions),
     }
     mended = (
-        [f"{replaced:,} texts have characters that XML cannot hold; the characters are replaced."]
+        [f"{replaced:,} texts have characters that XML does not allow; these characters are replaced."]
         if replaced
         else []
     )
@@ -245,7 +245,7 @@ def _recbole(graph: GraphTables, folder: Path, name: str = "graph") -> list[str]
 
 
 class _Tabbed:
-    """Makes texts fit for tab-separated files without quotes, and counts those that it changed."""
+    """Prepares texts for tab-separated files without quotes, and counts the texts that it changed."""
 
     def __init__(self) -> None:
         self.changed = 0

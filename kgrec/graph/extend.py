@@ -1,6 +1,6 @@
-"""A graph joined with an addition: new rows as a graph of their own, which `kgrec.graph.build.read_addition` reads.
+"""Joining a graph with an addition: new rows as a graph of their own, read by `kgrec.graph.build.read_addition`.
 
-Enters: two `GraphTables`. Leaves: a larger graph in which known entities keep their ids. Writes nothing.
+Enters: two `GraphTables`. Leaves: a larger graph in which known entities keep their ids. Nothing is written.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from kgrec.ingest.deduplicate import TRIPLE_SCHEMA, unique_rows, unique_triples
 from kgrec.ingest.statements import RESOURCE, node_iri
 
 _TRIPLE = ("head", "relation", "tail")
-#: table -> its column of entities that it describes
-#: stands for the label among names of relations and predicates
+#: table -> its column with the described entity
+#: represents the label among names of relations and predicates
 LABEL = ""
 _SUBJECT = {"triples": "head", "text": "id", "numbers": "id", "vectors": "id"}
 
@@ -47,7 +47,7 @@ def extended(graph: GraphT, addition: GraphTables) -> tuple[GraphT, np.ndarray]:
 
 
 def without(addition: GraphT, entities: np.ndarray) -> GraphT:
-    """The addition without its values, edges and names of some entities; the entities themselves stay."""
+    """The addition without the values, edges and names of some entities; the entities themselves stay."""
     kept = {
         name: table.filter(pa.array(~np.isin(table[subject].to_numpy(), entities)))
         for name, subject in {**_SUBJECT, "aliases": "id"}.items()
@@ -59,12 +59,12 @@ def without(addition: GraphT, entities: np.ndarray) -> GraphT:
 def outdated(graph: GraphT, addition: GraphTables, ids: np.ndarray, rows: np.ndarray) -> GraphT:
     """The graph without the values of some entities that the addition replaces.
 
-    A row of a node table replaces all columns that the addition's mapping has of the table, also by empty cells. From edge tables and RDF, the addition
-    replaces those relations and predicates that it has for the entity; the others stay, and so do edges that
-    enter the entity.
+    A row of a node table replaces all of the table's columns in the addition's mapping; empty cells replace values too. Edge tables and
+    RDF replace only the relations and predicates that the addition has for the entity. Other values stay, and so do edges that enter
+    the entity.
 
     Args:
-        graph: Has the entities.
+        graph: Contains the entities.
         addition: New values of these entities.
         ids: Id in `graph` of each entity of the addition; shape (len(addition),), int64.
         rows: Entities of the addition whose values replace old ones; int64.
@@ -90,7 +90,7 @@ def outdated(graph: GraphT, addition: GraphTables, ids: np.ndarray, rows: np.nda
 
 
 def differing(one: GraphTables, other: GraphTables, entities: np.ndarray) -> np.ndarray:
-    """Whether some entities have different labels, values or edges in two graphs with the same ids; shape (len(entities),), bool."""
+    """Whether entities differ in labels, values or edges between two graphs with the same ids; shape (len(entities),), bool."""
     changed = [
         one.entities["label"].take(entities).to_numpy() != other.entities["label"].take(entities).to_numpy()
     ]
@@ -143,7 +143,7 @@ def _unlabelled(entities: pa.Table, ids: np.ndarray) -> pa.Table:
     return entities.set_column(entities.column_names.index("label"), "label", labels)
 
 
-# joining: the graph is long and the addition is short, so no loop in Python goes through the rows of the graph
+# joining: the graph is long and the addition short, so no Python loop goes through the rows of the graph
 
 
 def matched(graph: GraphTables, addition: GraphTables) -> tuple[np.ndarray, np.ndarray]:
@@ -171,14 +171,14 @@ def _brought(addition: GraphTables) -> np.ndarray:
 
 
 def _are_rows(graph: GraphTables, ids: np.ndarray) -> np.ndarray:
-    """Whether known entities have a row in a node table: all of a type with a table do; False for -1."""
+    """Whether known entities have a row in a node table, which is true for all entities of a type with a table; False for -1."""
     types = graph.entities["type"].take(pa.array(ids, mask=ids < 0))
     tables = pa.array(list(graph.mapping.nodes), pa.string())
     return np.asarray(pc.is_in(pc.cast(types, pa.string()), value_set=tables).to_numpy(), dtype=bool)
 
 
 def _renamed(graph: GraphTables, addition: GraphT, new: np.ndarray) -> GraphT:
-    """The addition, in which new rows with the IRI of a known entity get an IRI of type and key."""
+    """The addition, in which new rows with the IRI of a known entity get an IRI made of type and key."""
     taken = new[_owners(addition.entities["iri"], graph.entities["iri"], np.arange(len(graph)))[new] >= 0]
     if not len(taken):
         return addition

@@ -1,6 +1,6 @@
-"""What each user interacted with, oldest first.
+"""The interactions of each user, oldest first.
 
-Enters: `Interactions`, a sparse matrix, or a stored table. Leaves: `Histories`. Writes nothing.
+Enters: `Interactions`, a sparse matrix, or a stored table. Leaves: `Histories`. Nothing is written.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ _COLUMN_TYPES = {
 
 @dataclass(frozen=True, eq=False)
 class Histories:
-    """Interactions by user: those of user u have the rows `indptr[u]` to `indptr[u + 1]`.
+    """Interactions by user: user u has the rows `indptr[u]` to `indptr[u + 1]`.
 
-    A user has each item at most once. Rows of a user stand in the order of `time`, then of `item`; without times in that of
-    their positions; in the order of `item` alone if `ordered` is False. All arrays but `indptr` have the shape (n,).
+    A user has each item at most once. The rows of a user are sorted by `time`, then by `item`; without times, by position; if
+    `ordered` is False, by `item` alone. All arrays but `indptr` have the shape (n,).
     """
 
     n_items: int
@@ -40,11 +40,11 @@ class Histories:
     positive: np.ndarray
     #: float32; factor of the item in the user's embedding: 1 (with a half-life, less for older rows), 0 if not positive
     weight: np.ndarray
-    #: int32; how often the user interacted with the item
+    #: int32; number of interactions of the user with the item
     count: np.ndarray
-    #: int64, seconds since 1970, 0 where it is unknown; None: there are no times
+    #: int64, seconds since 1970, 0 if unknown; None: there are no times
     time: np.ndarray | None
-    #: whether the rows of a user stand in the order in which they happened
+    #: whether the rows of a user are in the order in which they happened
     ordered: bool
 
     @classmethod
@@ -53,14 +53,14 @@ class Histories:
 
         Args:
             interactions: The log; its users and items keep their rows.
-            half_life: As of `Interactions.matrix`.
+            half_life: As in `Interactions.matrix`.
 
         Raises:
-            ConfigError: There is a half-life, and the log has no times.
+            ConfigError: There is a half-life, but the log has no times.
         """
         log, time, stamps = interactions, interactions.time, interactions.stamps
         keys = (log.user, log.item) if stamps is None else (log.user, stamps, log.item)
-        # a log is sorted like this, unless its items were numbered anew, as in an extended graph
+        # a log has this order already, unless its items were renumbered, as in an extended graph
         order = slice(None) if _is_sorted(*keys) else np.lexsort(keys[::-1])
         return cls(
             len(log.items),
@@ -79,15 +79,15 @@ class Histories:
 
         Args:
             matrix: Weights; shape (n_users, n_items).
-            stamps: Numbers above 0 that rise with time, of the same shape; what has none, such as a dislike, counts as the newest.
-                None: there is no order.
+            stamps: Numbers above 0 that increase with time, of the same shape; entries without a number, such as dislikes, count as the
+                newest. None: there is no order.
         """
         bags = csr_matrix(matrix, dtype=np.float32, copy=True)
         bags.sum_duplicates()
         user = np.repeat(np.arange(bags.shape[0]), np.diff(bags.indptr))
         item, weight, time = bags.indices.astype(np.int32), bags.data, None
         if stamps is not None:
-            # of no rows, scipy would give a matrix
+            # without rows, scipy would return a matrix
             time = np.asarray(stamps[user, item] if len(user) else user, np.int64).ravel()
             time[time == 0] = np.iinfo(np.int64).max
             order = np.lexsort((item, time, user))
@@ -165,7 +165,7 @@ class Histories:
 
     @cached_property
     def lags(self) -> np.ndarray | None:
-        """Liked items of the same user that are newer, in the order of `matrix().data`; None if there is no order; int32."""
+        """Number of newer liked items of the same user, in the order of `matrix().data`; None if there is no order; int32."""
         if not self.ordered:
             return None
         rows = np.flatnonzero(self.positive)
@@ -176,38 +176,38 @@ class Histories:
         return np.asarray(newer[np.lexsort((item, user))], np.int32)
 
     def newest_liked(self, most: int) -> Histories:
-        """At most `most` liked rows per user, the newest ones."""
+        """The newest liked rows of each user, at most `most`."""
         return self.of_rows(self.positive & (self.weight > 0)).last(most)
 
     def padded(self, users: np.ndarray) -> np.ndarray:
-        """Numbers of the rows of some users, in their order, and -1 after the last; shape (len(users), longest), int64."""
+        """Row numbers of some users, in order, padded with -1; shape (len(users), longest), int64."""
         start, end = self.indptr[users, None], self.indptr[users + 1, None]
         rows = start + np.arange((end - start).max(initial=0))
         return np.where(rows < end, rows, -1)
 
     def _matrix(self, values: np.ndarray, item: np.ndarray, indptr: np.ndarray) -> csr_matrix:
         matrix = csr_matrix((values, item, indptr), shape=(len(self), self.n_items))
-        matrix.sort_indices()  # rows stand in the order of time
+        matrix.sort_indices()  # rows are in time order
         return matrix
 
     def with_items(self, n_items: int) -> Histories:
-        """The same histories of a longer list of items."""
+        """The same histories over a longer list of items."""
         longer = replace(self, n_items=n_items)
         if "lags" in self.__dict__:
             longer.__dict__["lags"] = self.lags
         for name in ("_weights", "_ones"):
-            if name in self.__dict__:  # its arrays serve on
+            if name in self.__dict__:  # its arrays stay valid
                 known = self.__dict__[name]
                 shape = (len(self), n_items)
                 longer.__dict__[name] = csr_matrix((known.data, known.indices, known.indptr), shape)
         return longer
 
     def of_items(self, which: np.ndarray) -> Histories:
-        """The rows of some items, given by a mask of shape (n_items,); the users stay."""
+        """The rows of some items, given by a mask of shape (n_items,); the list of users does not change."""
         return self.of_rows(which[self.item])
 
     def of_rows(self, kept: np.ndarray) -> Histories:
-        """Some of the rows, given by a mask of shape (n,); the users stay."""
+        """Some of the rows, given by a mask of shape (n,); the list of users does not change."""
         indptr = np.concatenate([[0], np.cumsum(kept)])[self.indptr]
         columns = {name: getattr(self, name)[kept] for name in list(_COLUMN_TYPES)[1:]}
         time = None if self.time is None else self.time[kept]
@@ -217,7 +217,7 @@ class Histories:
         """The histories of some users.
 
         Args:
-            users: Rows of users, in any order, also repeated; shape (n,), int.
+            users: Rows of users, in any order, possibly repeated; shape (n,), int.
 
         Returns:
             Histories whose user i is `users[i]`.
@@ -253,7 +253,7 @@ class Histories:
         return Histories(self.n_items, indptr, **columns, time=time, ordered=self.ordered)
 
     def _check_order(self, user: np.ndarray) -> None:
-        """Refuse rows in another order than that of the class; `user` is the user of each row."""
+        """Raise ValueError for rows that are not in the order of the class; `user` is the user of each row."""
         if (np.diff(user) < 0).any():
             raise ValueError("the rows are not sorted by user")
         within = np.diff(user) == 0
@@ -273,7 +273,7 @@ class Histories:
 
 
 def places(user: np.ndarray, stamp: np.ndarray, item: np.ndarray) -> np.ndarray:
-    """Place of each row in the history of its user, by stamp and then by item, from 1; all of shape (n,); int64."""
+    """Position of each row in its user's history, by stamp and then by item, from 1; all of shape (n,); int64."""
     order = np.lexsort((item, stamp, user))
     sorted_users = user[order]
     place = np.empty(len(user), np.int64)
@@ -282,7 +282,7 @@ def places(user: np.ndarray, stamp: np.ndarray, item: np.ndarray) -> np.ndarray:
 
 
 def _indptr(lengths: np.ndarray) -> np.ndarray:
-    """Row at which each user begins, and the number of rows; shape (len(lengths) + 1,), int64."""
+    """First row of each user, and the total number of rows; shape (len(lengths) + 1,), int64."""
     return np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
 
 
@@ -307,6 +307,6 @@ def _column(table: pa.Table, name: str, dtype: np.dtype) -> np.ndarray:
 
 
 def _check_range(name: str, values: np.ndarray, size: int) -> None:
-    """Refuse row numbers that are none of `size` rows."""
+    """Raise ValueError for row numbers that are not below `size`."""
     if len(values) and (values.min() < 0 or values.max() >= size):
         raise ValueError(f"'{name}' has rows from {values.min()} to {values.max()}, and there are {size}")

@@ -1,6 +1,6 @@
-"""Users' interactions with items.
+"""Interactions of users with items.
 
-Enters: rows that a build read, or a frame. Leaves: `Interactions`: sorted rows of user and item numbers. Writes nothing.
+Enters: rows that a build read, or a frame. Leaves: `Interactions`: sorted rows of user and item numbers. Nothing is written.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ from kgrec.ingest.table_files import frame_table
 
 logger = logging.getLogger(__name__)
 
-#: what to do about a log whose order is needed
+#: remedy for a log without an order, where one is needed
 NO_ORDER_REMEDY = "Give `time:`, `position:` or `order: rows` under `interactions:` in the mapping"
-#: smallest weight of an interaction, however old
+#: smallest weight of an interaction, however old it is
 _LEAST = 1e-6
-#: column that a log may lack -> what a row has in it if only other rows have values, as in joined tables
+#: column that a log may lack -> value for rows without it when other rows have one, as in joined tables
 _OPTIONAL: dict[str, float] = {"value": np.nan, "time": 0, "position": -1, "weight": 1.0}
 
 
@@ -53,15 +53,15 @@ class Interactions:
     item: np.ndarray
     #: bool; other rows are known to the user, but not learned from
     positive: np.ndarray
-    #: int32; rows of the log with this user and item, of which the latest was kept
+    #: int32; number of log rows with this user and item, of which the latest was kept
     count: np.ndarray
     #: float32; nan where there is none
     value: np.ndarray | None = None
     #: int64, seconds since 1970; 0 where there is none
     time: np.ndarray | None = None
-    #: int64, rises within a user in a log with an order and no times; -1 where it is unknown; None: there are times, or no order
+    #: int64, increases within a user in a log with an order but no times; -1 if unknown; None: there are times, or no order
     position: np.ndarray | None = None
-    #: float32; the largest weight of the rows with this user and item, 0 if none is learned from; None: all are 1
+    #: float32; the largest weight of the rows with this user and item, 0 if none is positive; None: all are 1
     weight: np.ndarray | None = None
 
     def __len__(self) -> int:
@@ -111,7 +111,7 @@ class Interactions:
 
         Raises:
             SourceError: A column is missing, a user or an item is missing, an item is unknown, or a value or a time cannot be read.
-            ConfigError: A name of a column is no text, or `positive` is no condition.
+            ConfigError: A column name is not text, or `positive` is not a condition.
         """
         options.instance("items", items, Vocabulary, "Give graph.item_ids.")
         columns = {
@@ -128,7 +128,7 @@ class Interactions:
 
     @classmethod
     def _from_table(cls, frame: Any, name: str, items: Vocabulary, mapped: InteractionTable) -> Interactions:
-        """Read a frame, under the name of the argument that it is."""
+        """Read a frame; `name` is the name of the argument, for errors."""
         table = as_table(frame, name, ids=[mapped.user, mapped.item_column])
         log, report = InteractionRows.of([mapped]), Report()
         tally = Tally(name, FileReport(), ErrorPolicy(stop_above=1))
@@ -146,7 +146,7 @@ class Interactions:
 
     @classmethod
     def from_arrow(cls, table: pa.Table, items: Vocabulary) -> Interactions:
-        """Read back what `to_arrow` returned; tables of older versions have no `count`, which is 1 then."""
+        """Read back what `to_arrow` returned; tables of older versions have no `count`, which then is 1."""
         users, user = _codes(table["user_id"])
         named, item = _codes(table["item_id"])
         optional = {
@@ -168,7 +168,7 @@ class Interactions:
 
     @property
     def stamps(self) -> np.ndarray | None:
-        """What orders the rows of a user: `time` or `position`; None: there is no order."""
+        """The values that order the rows of a user: `time` or `position`; None: there is no order."""
         return self.time if self.position is None else self.position
 
     @property
@@ -185,32 +185,32 @@ class Interactions:
         """Users by items, 1 for each row; shape (len(users), len(items)), float32, indices sorted.
 
         Args:
-            positive_only: Whether rows that are not positive are left out.
+            positive_only: Whether to leave out rows that are not positive.
         """
         options.flag("positive_only", positive_only)
         rows = np.flatnonzero(self.positive) if positive_only else np.arange(len(self))
         return self._matrix(rows, np.ones(len(rows), np.float32))
 
     def weighted(self, half_life: float | None = None) -> csr_matrix:
-        """Users by items, the `weights` of the positive rows; shape (len(users), len(items)), float32, indices sorted.
+        """Users by items, with the `weights` of the positive rows; shape (len(users), len(items)), float32, indices sorted.
 
         Raises:
-            ConfigError: There is a half-life, and the interactions have no times.
+            ConfigError: There is a half-life, but the interactions have no times.
         """
         rows = np.flatnonzero(self.positive)
         return self._matrix(rows, self.weights(half_life)[rows])
 
     def weights(self, half_life: float | None = None) -> np.ndarray:
-        """What each row counts in training; shape (len(self),), float32.
+        """Weight of each row in training; shape (len(self),), float32.
 
-        A positive row counts its weight, divided by the mean weight of all positive rows: only the ratios of weights matter.
-        Other rows count 0.
+        A positive row has its weight, divided by the mean weight of all positive rows, so only the ratios of weights matter. Other
+        rows have weight 0.
 
         Args:
-            half_life: Days before the user's latest positive row at which a row counts half; None: its age does not matter.
+            half_life: Days before the user's latest positive row at which a row has half the weight; None: age is ignored.
 
         Raises:
-            ConfigError: There is a half-life, and the interactions have no times.
+            ConfigError: There is a half-life, but the interactions have no times.
         """
         weights = np.zeros(len(self), np.float32)
         rows = np.flatnonzero(self.positive)
@@ -225,11 +225,11 @@ class Interactions:
         return csr_matrix((values, (self.user[rows], self.item[rows])), shape=shape)
 
     def _decay(self, rows: np.ndarray, half_life: float) -> np.ndarray:
-        """Factor of the age of some rows; float32."""
+        """Age factor of some rows; float32."""
         options.number("half_life", half_life, above=0)
         if self.time is None:
             raise ConfigError(
-                "encoder.half_life is set, and the interactions have no times.",
+                "encoder.half_life is set, but the interactions have no times.",
                 "Give `time:` in the mapping, or leave half_life out.",
             )
         return decay(self.user[rows], self.time[rows], len(self.users), half_life)
@@ -237,7 +237,7 @@ class Interactions:
     def split(
         self, share: float, rng: np.random.Generator, by: Literal["time", "random"] = "random"
     ) -> tuple[Interactions, Interactions]:
-        """Hold out a share of each user's positives: the latest, or some at random.
+        """Hold out a share of each user's positives: the latest, or a random sample.
 
         Args:
             share: Share of each user's positives, rounded; at least one row, and never all of them.
@@ -245,11 +245,11 @@ class Interactions:
             by: "time" needs times or positions.
 
         Returns:
-            The remaining rows, among them all that are not positive, and the held-out rows. Users with fewer than
-            three positives keep all their rows.
+            The remaining rows, including all that are not positive, and the held-out rows. Users with fewer than three positives
+                keep all their rows.
 
         Raises:
-            SourceError: `by` is "time", and there is no order.
+            SourceError: `by` is "time", but there is no order.
         """
         options.number("share", share, above=0, below=1)
         options.instance("rng", rng, np.random.Generator, "Give numpy.random.default_rng(0).")
@@ -268,15 +268,14 @@ class Interactions:
     def dealt(
         self, rng: np.random.Generator, by: Literal["time", "random"] = "random"
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """The positives of each user, in the order of time or position, or in a random order.
+        """The positives of each user, in order of time or position, or in a random order.
 
         Args:
             rng: Draws the order; breaks ties between simultaneous rows.
             by: "time" needs times or positions.
 
-        Returns:
-            Rows, sorted by user and by that order; the rank of each row within its user, from 0; both of shape
-            (n_positives,). And the number of positives of each user, shape (len(users),).
+        Rows, sorted by user and by that order; the rank of each row within its user, from 0; both of shape (n_positives,).
+            And the number of positives of each user, shape (len(users),).
         """
         rows = np.flatnonzero(self.positive)
         keys = [rng.random(len(rows)), self.user[rows]]
@@ -315,7 +314,7 @@ class Interactions:
         """The largest weight of all rows with the pair of each row in `kept`; float32."""
         assert self.weight is not None
         order = np.lexsort((self.weight, pair))
-        # of equal pairs, the last has the largest weight
+        # among equal pairs, the last has the largest weight
         last = np.searchsorted(pair[order], pair[kept], side="right") - 1
         return np.asarray(self.weight[order[last]])
 
@@ -323,7 +322,7 @@ class Interactions:
         """Row of each distinct number of `pair` that is kept, in no particular order, and how many rows have it, int32."""
         order = np.argsort(pair)
         again = np.diff(pair[order], prepend=-1) == 0
-        # few rows repeat a pair: only these are compared
+        # few rows repeat a pair, so only these are compared
         repeated = np.zeros(len(order), dtype=bool)
         repeated[order] = again | np.append(again[1:], False)
         single, several = np.flatnonzero(~repeated), np.flatnonzero(repeated)
@@ -333,9 +332,9 @@ class Interactions:
         return np.concatenate([single, several[last]]), count
 
     def _precedence(self, rows: np.ndarray) -> list[np.ndarray]:
-        """Keys by which the last of equal pairs is kept, the most important one last.
+        """Keys that decide which of equal pairs is kept (the last one), most important key last.
 
-        Rows of weight 0 yield to others; then time or position, value and positive decide.
+        Rows of weight 0 yield to other rows; then time or position, value and positive decide.
         """
         keys: list[np.ndarray] = [self.positive[rows]]
         keys += [np.nan_to_num(self.value[rows], nan=-np.inf)] if self.value is not None else []
@@ -344,13 +343,13 @@ class Interactions:
 
 
 def decay(user: np.ndarray, time: np.ndarray, n_users: int, half_life: float) -> np.ndarray:
-    """Weights of interactions by their age: 1 for the user's latest, 1/2 for one that is `half_life` days older.
+    """Age weights of interactions: 1 for the user's latest, 1/2 for one that is `half_life` days older.
 
     Args:
-        user: Of each interaction; shape (n,), int.
+        user: User of each interaction; shape (n,), int.
         time: Seconds since 1970; shape (n,), int64.
         n_users: Number of users.
-        half_life: Days.
+        half_life: Half-life in days.
 
     Returns:
         Shape (n,), float32; never 0, because an old interaction still counts.
@@ -363,10 +362,10 @@ def decay(user: np.ndarray, time: np.ndarray, n_users: int, half_life: float) ->
 
 
 def given(frame: Any, items: Vocabulary, name: str) -> Interactions:
-    """`Interactions` over these items, or read from a frame; `name` is that of the argument.
+    """`Interactions` over these items, given or read from a frame; `name` is the name of the argument.
 
     Raises:
-        SourceError: An item is unknown, or as `Interactions.from_frame`.
+        SourceError: An item is unknown; or as in `Interactions.from_frame`.
     """
     if not isinstance(frame, Interactions):
         return Interactions._from_table(frame, name, items, _mapped(user="user_id", item="item_id"))
@@ -374,12 +373,12 @@ def given(frame: Any, items: Vocabulary, name: str) -> Interactions:
 
 
 def _over(log: Interactions, items: Vocabulary) -> Interactions:
-    """The same interactions with the rows of another list of items."""
+    """The same interactions, with rows in another list of items."""
     code = items.ids(log.items.labels)[log.item]
     for row in np.flatnonzero(code < 0)[:1].tolist():
         name = log.items[log.item[row]]
         raise SourceError(
-            f"{(code < 0).sum():,} interactions name an unknown item, first '{name}': they are over other items.",
+            f"{(code < 0).sum():,} interactions name an unknown item, first '{name}': they belong to other items.",
             "Give interactions of this graph, or add these items to it.",
         )
     return replace(log, items=items, item=code.astype(np.int32)).in_order()
@@ -395,7 +394,7 @@ def _mapped(**columns: Any) -> InteractionTable:
     except ValidationError as error:
         first = error.errors()[0]
         message = first["msg"].removeprefix("Value error, ")
-        # an error of several columns together names no place
+        # an error about several columns together names no single place
         named = next(
             (
                 name
@@ -412,10 +411,10 @@ def _mapped(**columns: Any) -> InteractionTable:
 def held_out_of(frame: Any, log: Interactions) -> Interactions:
     """The held-out positives that can be ranked, with the user numbers of `log`.
 
-    Rows of unknown users are left out, and so are pairs in the training data, which rankings exclude.
+    Rows of unknown users are left out, and so are pairs in the training data, because rankings exclude them.
 
     Raises:
-        SourceError: No row remains.
+        SourceError: No rows remain.
     """
     valid = given(frame, log.items, "valid")
     user = log.users.ids(valid.users.labels)[valid.user]
@@ -477,11 +476,11 @@ def _refuse_unknown(report: Report) -> None:
 
 
 def _refuse_unread(report: FileReport) -> None:
-    """Refuse cells that a build would count and leave out: a frame has no report that could say so."""
+    """Raise an error for cells that a build would count and leave out, because a frame has no report that could list them."""
     for column, places in report.failed.items():
         raise SourceError(
             f"{places.count:,} cells of '{column}' cannot be read, first {places.first[0]}.",
-            "Mend these cells, or leave their rows out.",
+            "Correct these cells, or leave their rows out.",
         )
 
 

@@ -1,4 +1,4 @@
-"""The knowledge graph with all that it can do.
+"""The knowledge graph with all its methods.
 
 Enters: tables, or the folder graph/. Leaves: `KnowledgeGraph`. Writes and reads graph/.
 """
@@ -47,19 +47,19 @@ class KnowledgeGraph(GraphTables):
     ) -> pd.DataFrame:
         """Nodes by name, items first: ids and labels that equal the text, begin with it, have its words, contain it, or are similar.
 
-        Case, accents and punctuation play no part. Similar ones are looked for if there is no other match.
+        Case, accents and punctuation are ignored. Similar names are searched only if nothing else matches.
 
         Args:
-            text: What to look for.
-            k: Most nodes to return.
+            text: Text to search for.
+            k: Largest number of nodes to return.
             type: Only nodes of this type.
             items_only: Only items.
 
         Returns:
-            A frame with type, id (of an item its public id, otherwise the key), key, label, item (whether it is one), match and score.
+            A frame with type, id (for an item its public id, otherwise the key), key, label, item (whether it is an item), match and score.
 
         Raises:
-            UnknownId: There is no such type.
+            UnknownId: No such type exists.
         """
         text, k = options.text("text", text, "space"), options.whole_number("k", k)
         only = options.flag("items_only", items_only)
@@ -72,10 +72,10 @@ class KnowledgeGraph(GraphTables):
         return stats.stats(self)
 
     def validate(self, shapes: str | Path | None = None) -> list[validate.Finding]:
-        """Violations, warnings and remarks, in this order; SHACL shapes from a file are checked, too.
+        """Violations, warnings and remarks, in this order; also checks SHACL shapes from a file.
 
         Raises:
-            ConfigError: There are shapes, and pyshacl (`kgrec[shacl]`) is not installed.
+            ConfigError: Shapes are given, but pyshacl (`kgrec[shacl]`) is not installed.
             SourceError: The shapes cannot be read.
         """
         return validate.validate(self, shapes)
@@ -91,7 +91,7 @@ class KnowledgeGraph(GraphTables):
             float32, shape (len(self), len(self)).
 
         Raises:
-            UnknownId: There is no such relation.
+            UnknownId: No such relation exists.
         """
         return subgraph.csr(self, relation, direction)
 
@@ -100,10 +100,10 @@ class KnowledgeGraph(GraphTables):
 
         Args:
             nodes: Names, type/key, or entity ids.
-            hops: Edges are followed in both directions; 0 keeps the given nodes only.
+            hops: Edges are followed in both directions; 0 keeps only the given nodes.
 
         Returns:
-            A graph with new ids in the same order. Relations and users with nothing left are dropped.
+            A graph with new ids in the same order. Relations and users without remaining edges and interactions are dropped.
 
         Raises:
             UnknownId: A node is not in the graph.
@@ -134,7 +134,7 @@ class KnowledgeGraph(GraphTables):
         return extend.extended(self, addition)
 
     def export(self, path: str | Path, format: str | None = None) -> list[str]:
-        """Write the graph for another tool; returns remarks on what the format cannot hold, see `kgrec.graph.export`."""
+        """Write the graph for another tool; returns remarks on what the format cannot represent, see `kgrec.graph.export`."""
         return export.export(self, path, format)
 
     def save(self, folder: str | Path, *, keep: int = 0) -> None:
@@ -142,7 +142,7 @@ class KnowledgeGraph(GraphTables):
 
         Args:
             folder: The folder to write.
-            keep: How many earlier versions of the folder stay beside it, for `kgrec rollback`.
+            keep: Number of earlier versions of the folder to keep beside it, for `kgrec rollback`.
 
         Raises:
             ArtifactError: The folder cannot be written.
@@ -192,7 +192,7 @@ def stored_mapping(folder: Path) -> Mapping:
 
 
 def _check(graph: GraphTables, folder: Path) -> None:
-    """Refuse tables with ids that do not exist."""
+    """Raise CorruptArtifact for tables with ids that do not exist."""
     sizes = {"head": len(graph), "relation": len(graph.relations), "tail": len(graph), "id": len(graph)}
     for name in ("triples", "text", "numbers", "vectors", "aliases"):
         table = getattr(graph, name)

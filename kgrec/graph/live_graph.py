@@ -1,10 +1,10 @@
-"""A graph that grows: a base, and additions that wait until the whole graph is needed.
+"""A graph that grows: a base, and pending additions, which are merged when the whole graph is needed.
 
-Enters: a graph, and additions as `kgrec.graph.build.read_addition` gives them. Leaves: the part of the graph that an addition
-touches, and the whole graph. Writes nothing.
+Enters: a graph, and additions from `kgrec.graph.build.read_addition`. Leaves: the part of the graph that an addition touches, and
+the whole graph. Nothing is written.
 
-An addition of new items costs what it adds: its nodes are looked up in the base by type and key, and joined with those entities
-alone. The whole graph is made on first use, all additions at once.
+The cost of adding new items depends on the addition: its nodes are looked up in the base by type and key, and joined with only those
+entities. The whole graph is made on first use, with all additions at once.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ from kgrec.ingest.mapping.schema import Mapping
 
 @dataclass(frozen=True, eq=False)
 class LiveGraph:
-    """Called, it gives the whole graph. It is immutable: `with_addition` gives another one."""
+    """Calling it returns the whole graph. It is immutable: `with_addition` returns a new one."""
 
     base: Callable[[], KnowledgeGraph]
-    #: all additions as one graph with ids of its own; None without any
+    #: all additions as one graph with ids of its own; None if there are none
     pending: KnowledgeGraph | None = None
     #: id in the whole graph of each entity of `pending`; int64
     places: np.ndarray | None = None
 
     @classmethod
     def of(cls, graph: Callable[[], KnowledgeGraph]) -> LiveGraph:
-        """A live graph whose base is `graph`, or that one itself if it is live."""
+        """A live graph whose base is `graph`; or `graph` itself if it is live."""
         return graph if isinstance(graph, LiveGraph) else cls(graph)
 
     def __call__(self) -> KnowledgeGraph:
@@ -47,12 +47,14 @@ class LiveGraph:
         if self.pending is None:
             return self.base()
         whole, ids = self.base().extended(self.pending)
-        assert self.places is not None and np.array_equal(ids, self.places), "ids that were given out hold"
+        assert self.places is not None and np.array_equal(ids, self.places), (
+            "ids that were given out stay valid"
+        )
         return whole
 
     @property
     def n_pending(self) -> int:
-        """Entities of the additions that wait."""
+        """Number of entities in pending additions."""
         return 0 if self.pending is None else len(self.pending)
 
     @property
@@ -78,11 +80,11 @@ class LiveGraph:
     def around(self, addition: GraphTables, hops: int = 1) -> tuple[KnowledgeGraph, np.ndarray]:
         """The entities that an addition may name, with labels and, past the first hop, the edges that lead on from them.
 
-        Values and edges of these entities are left out: features of new items do not read them.
+        Values and edges of these entities are left out, because features of new items do not use them.
 
         Args:
             addition: Names entities by type and key, or by IRI.
-            hops: Edges between an item and its furthest neighbours.
+            hops: Longest path, in edges, from an item to a neighbour.
 
         Returns:
             A graph with ids of its own, and the id of each of its entities in the whole graph, int64.
@@ -97,10 +99,10 @@ class LiveGraph:
         return joined, ids
 
     def with_addition(self, addition: KnowledgeGraph, known: np.ndarray) -> tuple[LiveGraph, np.ndarray]:
-        """With an addition, whose items are all new.
+        """Return the live graph with an addition, whose items are all new.
 
         Args:
-            addition: New items and what comes with them.
+            addition: New items and their values and edges.
             known: Id in the whole graph of each of its entities, -1 for new ones; int64.
 
         Returns:
@@ -128,13 +130,13 @@ class LiveGraph:
 
 
 def _union(first: np.ndarray | None, at: np.ndarray, second: np.ndarray | None) -> np.ndarray:
-    """Two lists of entities as one, sorted; the second list is renumbered by `at`."""
+    """Two lists of entities as one, sorted; `at` renumbers the second list."""
     none = np.zeros(0, np.int64)
     return np.union1d(none if first is None else first, at[none if second is None else second])
 
 
 def _touched(base: GraphTables, addition: GraphTables) -> np.ndarray:
-    """Ids in the base of entities that have a name or an IRI of the addition; increasing."""
+    """Ids in the base of entities that share a name or an IRI with the addition; increasing."""
     owners = {"entities": np.arange(len(base)), "aliases": base.aliases["id"].to_numpy()}
     found = [_named_entities(base, addition.entities)[0]]
     found.append(owners["aliases"][_named(base.aliases, addition.entities)[0]])
@@ -147,7 +149,7 @@ def _touched(base: GraphTables, addition: GraphTables) -> np.ndarray:
 
 
 def _has_other_iris(mapping: Mapping) -> bool:
-    """Whether an IRI may say more than type and key do: where rows of tables are all, it is made of these."""
+    """Whether IRIs may carry more information than type and key; if all entities are rows of tables, they do not."""
     roles = (role for table in mapping.nodes.values() for role in table.columns.values())
     return bool(mapping.rdf) or any(role.role == "same_as" for role in roles)
 
@@ -165,7 +167,7 @@ def _by_name(base: GraphTables, asked: pa.Table) -> np.ndarray:
 
 
 def _named_entities(base: GraphTables, asked: pa.Table) -> tuple[np.ndarray, list[tuple[str, str]]]:
-    """Rows of the entities of the base that have a type and key of a short table, and these."""
+    """Rows of the entities of the base whose type and key occur in a short table, and these types and keys."""
     if base.sorted_names is None:
         return _named(base.entities, asked)
     found = {name: base.sorted_names.row(*name) for name in _names(asked)}
@@ -174,9 +176,9 @@ def _named_entities(base: GraphTables, asked: pa.Table) -> tuple[np.ndarray, lis
 
 
 def _named(table: pa.Table, asked: pa.Table) -> tuple[np.ndarray, list[tuple[str, str]]]:
-    """Rows of a long table that have a type and key of a short one, and these."""
+    """Rows of a long table whose type and key occur in a short one, and these types and keys."""
     keys = pa.array(asked["key"].to_pylist(), pa.string())
-    # the few keys are hashed, not the long column
+    # hash the few keys, not the long column
     rows = np.flatnonzero(pc.is_in(pc.cast(table["key"], pa.string()), value_set=keys).to_numpy())
     wanted, names = set(_names(asked)), _names(table.select(["type", "key"]).take(pa.array(rows)))
     there = [at for at, name in enumerate(names) if name in wanted]
@@ -191,7 +193,7 @@ def _names(table: pa.Table) -> list[tuple[str, str]]:
 
 
 def _part(base: KnowledgeGraph, touched: np.ndarray, hops: int) -> tuple[KnowledgeGraph, np.ndarray]:
-    """Some entities of a graph, and the edges that lead on from them within `hops` - 1 edges; and the ids of all of these."""
+    """Some entities of a graph with the edges that lead on from them within `hops` - 1 edges; and the ids of all of these entities."""
     chosen, edges = touched, np.zeros(0, np.int64)
     if hops > 1:
         head, tail = (base.triples[name].to_numpy() for name in ("head", "tail"))

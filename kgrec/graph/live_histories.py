@@ -1,8 +1,8 @@
-"""Histories that grow: a base, and the whole histories of users who interacted since or are new.
+"""Histories that grow: a base, and the complete histories of users who are new or have interacted since.
 
-Enters: `Histories`, and newer interactions. Leaves: the histories of some users, or of all. Writes nothing.
+Enters: `Histories`, and newer interactions. Leaves: the histories of some users, or of all. Nothing is written.
 
-An addition copies the histories of its users and of those of earlier additions, never the base, so it costs what it adds.
+An addition copies the histories of its users and of those of earlier additions, never the base, so its cost depends on its own size.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from kgrec.graph.histories import Histories
 from kgrec.graph.interactions import decay
 from kgrec.storage.segments import places_in
 
-#: rows of a delta before it is merged with the base
+#: largest number of rows of a delta; above it, the delta is merged with the base
 _DELTA = 1 << 18
 _ROWS = ("item", "positive", "weight", "count")
 
@@ -33,9 +33,9 @@ class NewInteractions:
     item: np.ndarray
     #: bool; other rows are known to the user, but not learned from
     positive: np.ndarray
-    #: int32; how often the user interacted with the item
+    #: int32; number of interactions of the user with the item
     count: np.ndarray
-    #: int64, seconds since 1970, 0 where it is unknown; None: there are no times
+    #: int64, seconds since 1970, 0 if unknown; None: there are no times
     time: np.ndarray | None = None
     #: float32, multiples of the mean weight of all interactions; rows of weight 0 yield to others; None: all are 1
     weight: np.ndarray | None = None
@@ -43,17 +43,17 @@ class NewInteractions:
 
 @dataclass(frozen=True, eq=False)
 class LiveHistories:
-    """As `Histories`; immutable: `with_interactions` gives another one."""
+    """Like `Histories`; immutable: `with_interactions` returns a new one."""
 
     base: Histories
     #: users of `delta`, increasing; those from `len(base)` on have no gap; shape (n,), int64
     changed: np.ndarray
-    #: the whole histories of these users
+    #: the complete histories of these users
     delta: Histories
 
     @classmethod
     def of(cls, histories: Histories | LiveHistories) -> LiveHistories:
-        """Live histories with this base, or these themselves if they are live."""
+        """Live histories with this base; or `histories` itself if it is live."""
         if isinstance(histories, LiveHistories):
             return histories
         return cls(histories, np.zeros(0, np.int64), histories.take(np.zeros(0, np.int64)))
@@ -72,12 +72,12 @@ class LiveHistories:
 
     @property
     def ordered(self) -> bool:
-        """Whether the rows of a user stand in the order of time."""
+        """Whether the rows of a user are in time order."""
         return self.base.ordered or self.delta.ordered
 
     @property
     def has_times(self) -> bool:
-        """Whether interactions have times, or some of them."""
+        """Whether at least some interactions have times."""
         return self.base.time is not None or self.delta.time is not None
 
     @cached_property
@@ -94,15 +94,15 @@ class LiveHistories:
         return known
 
     def matrix(self, positive_only: bool = True) -> csr_matrix:
-        """As `Histories.matrix`, of all users: `take` the users that are needed where these are few."""
+        """Like `Histories.matrix`, for all users; if only a few users are needed, `take` them first."""
         return self.whole.matrix(positive_only)
 
     def to_arrow(self) -> pa.Table:
-        """As `Histories.to_arrow`."""
+        """Like `Histories.to_arrow`."""
         return self.whole.to_arrow()
 
     def take(self, users: np.ndarray) -> Histories:
-        """The histories of some users, as `Histories.take`."""
+        """The histories of some users, like `Histories.take`."""
         users = np.asarray(users, dtype=np.int64)
         if not len(self.changed):
             return self.base.take(users)
@@ -114,18 +114,18 @@ class LiveHistories:
         return both.take(place)
 
     def with_items(self, n_items: int) -> LiveHistories:
-        """The same histories of a longer list of items."""
+        """The same histories over a longer list of items."""
         return replace(self, base=self.base.with_items(n_items), delta=self.delta.with_items(n_items))
 
     def with_interactions(self, new: NewInteractions, half_life: float | None = None) -> LiveHistories:
-        """With newer interactions.
+        """Return the histories with newer interactions added.
 
-        Of rows with the same user and item the latest is kept, of simultaneous ones the added one. Their counts are summed, and the
-        largest weight counts.
+        Among rows with the same user and item the latest is kept; among simultaneous rows, the added one. Their counts are summed, and
+        the largest weight is used.
 
         Args:
             new: The interactions; each pair of user and item once.
-            half_life: As of `Interactions.matrix`: weights of the users are computed anew, if there are times.
+            half_life: As in `Interactions.matrix`: weights of these users are computed again if there are times.
         """
         if not len(new.user):
             return self
@@ -140,7 +140,7 @@ class LiveHistories:
         return LiveHistories.of(larger.whole) if len(delta.item) > _DELTA else larger
 
     def without(self, users: np.ndarray) -> LiveHistories:
-        """The same with empty histories of some users; `users` are their rows, distinct."""
+        """The same histories, with empty ones for some users; `users` are their distinct rows."""
         kept = np.flatnonzero(~np.isin(self.changed, users))
         changed = np.concatenate([self.changed[kept], users])
         order = np.argsort(changed, kind="stable")
@@ -152,7 +152,7 @@ class LiveHistories:
 def _grown(known: Histories, n_users: int, new: NewInteractions, half_life: float | None) -> Histories:
     """Histories of `n_users` users, of whom the first ones are known, with newer interactions.
 
-    The known rows are in order, so the new ones are put between them: to sort all rows would take several times as long.
+    The known rows are in order, so the new ones are inserted: sorting all rows would take several times as long.
     """
     n_known, n_new = len(known.item), len(new.item)
     in_positions = known.ordered and known.time is None
@@ -166,7 +166,7 @@ def _grown(known: Histories, n_users: int, new: NewInteractions, half_life: floa
     twin = _twins(known, new)
     has_twin = twin >= 0
     of_twin = twin[has_twin]
-    # of simultaneous rows the added one counts
+    # among simultaneous rows, the added one counts
     yields = np.zeros(n_new, bool)
     yields[has_twin] = (own[has_twin] <= 0) | (new_time[has_twin] < known_time[of_twin])
     twin_yields, yielding = twin[yields], np.flatnonzero(yields)
@@ -203,7 +203,7 @@ def _grown(known: Histories, n_users: int, new: NewInteractions, half_life: floa
 
 
 def _twins(known: Histories, new: NewInteractions) -> np.ndarray:
-    """The known row with the user and item of each new one, -1 if there is none; shape (n_new,), int64."""
+    """The known row with the user and item of each new row, -1 if there is none; shape (n_new,), int64."""
     pairs, new_pairs = (
         user.astype(np.int64) * known.n_items + item
         for user, item in ((known.users(), known.item), (new.user, new.item))
@@ -224,7 +224,7 @@ def _places(
     time: np.ndarray,
     item: np.ndarray,
 ) -> np.ndarray:
-    """The known row before which each new one stands, by time and item within its user; shape (n_new,), int64. A binary search."""
+    """The known row before which to insert each new one, by time and item within its user; shape (n_new,), int64. A binary search."""
     low: np.ndarray = indptr[user]
     high = indptr[user + 1]
     while (is_open := low < high).any():
@@ -246,7 +246,7 @@ def _without_age(known: Histories, half_life: float | None) -> np.ndarray:
 
 
 def _positions(n_known: int, new: NewInteractions) -> tuple[np.ndarray, np.ndarray]:
-    """Numbers of the known rows in their order, and of the new ones, which follow, by time if they have times; int64."""
+    """Numbers of the known rows in order, and of the new rows, which follow them, by time if they have times; int64."""
     order = np.argsort(_times(new.time, len(new.item)), kind="stable")
     position = np.empty(len(new.item), np.int64)
     position[order] = n_known + np.arange(len(order))

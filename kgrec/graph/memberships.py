@@ -1,6 +1,6 @@
-"""Which nodes of a type some entities are linked to, such as the genres of films.
+"""The nodes of a type that entities are linked to, such as the genres of films.
 
-Enters: `GraphTables`, entities, the name of a type or a relation. Leaves: a sparse matrix. Writes nothing.
+Enters: `GraphTables`, entities, the name of a type or a relation. Leaves: a sparse matrix. Nothing is written.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from kgrec.graph.tables import GraphTables
 
 
 def linked_nodes(graph: GraphTables, entities: np.ndarray, name: str) -> tuple[csr_matrix, np.ndarray]:
-    """Which nodes of a type each entity has an edge with, in either direction; or, by a relation, has an edge to.
+    """The nodes of a type that each entity has an edge with, in either direction; or, for a relation, that it has an edge to.
 
     Args:
-        graph: Holds the entities.
+        graph: Contains the entities.
         entities: Their ids; shape (n,).
-        name: A type of nodes, such as "genre"; or a relation, such as "directed_by". A type comes first.
+        name: A type of nodes, such as "genre"; or a relation, such as "directed_by". A type has precedence.
 
     Returns:
-        Shape (n, n_nodes), float32, ones; and the ids of the nodes, increasing, int64. By a type, all of its nodes have a column.
+        Shape (n, n_nodes), float32, ones; and the ids of the nodes, increasing, int64. For a type, each of its nodes has a column.
 
     Raises:
         UnknownId: The graph has neither.

@@ -1,9 +1,9 @@
-"""Search of nodes by their names, whatever the case, accents and punctuation.
+"""Search for nodes by name, ignoring case, accents and punctuation.
 
-Enters: ids and labels as Arrow arrays, and a text. Leaves: rows, best first, and how each matches. Writes nothing.
+Enters: ids and labels as Arrow arrays, and a text. Leaves: rows, best first, and the kind of each match. Nothing is written.
 
-Every step is one pass over the arrays, without a Python object per name; names that are merely similar are looked for last, and
-only the few hundred that share most trigrams with the text are compared letter by letter.
+Every step is one pass over the arrays, without a Python object per name. Similar names are searched last, and only the few hundred
+names that share most trigrams with the text are compared letter by letter.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ if TYPE_CHECKING:
 
 Match = Literal["id", "label", "prefix", "words", "part", "similar"]
 _ORDER = get_args(Match)
-#: letters that have no accent that could be taken off
+#: letters without a removable accent
 _LETTERS = {"ß": "ss", "ø": "o", "æ": "ae", "œ": "oe", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "\u0131": "i"}
-#: names that are compared letter by letter
+#: number of names that are compared letter by letter
 _COMPARED = 300
 _TRIGRAMS = 32
-#: share of letters in common from which on names are similar
+#: smallest share of common letters at which names count as similar
 _SIMILAR = 0.6
-#: how much less like the text than the best one a name may be
+#: largest difference in similarity to the best match
 _WORSE_THAN_BEST = 0.2
 _LONGEST = 500
 
@@ -51,11 +51,11 @@ class Found:
 
 @dataclass(frozen=True)
 class NameSearch:
-    """Names to search in: an id and a label per row."""
+    """Names to search: an id and a label per row."""
 
     #: large_string; shape (n,)
     ids: pa.Array
-    #: large_string, "" where there is none; shape (n,)
+    #: large_string, "" if there is no label; shape (n,)
     labels: pa.Array
 
     def search(self, text: str, k: int) -> list[Found]:
@@ -74,7 +74,7 @@ class NameSearch:
         return list(found.values())[:k] or self._similar(folded_text(text), k)
 
     def named(self, text: str) -> list[int]:
-        """Rows with this label: spelled like it if there are any, otherwise whatever the case, accents and punctuation."""
+        """Rows with this label: with exactly this spelling if there are any, otherwise ignoring case, accents and punctuation."""
         same = np.flatnonzero(_mask(pc.equal(self.labels, text))) if text else np.zeros(0, np.int64)
         word = folded_text(text)
         if not len(same) and word:
@@ -82,7 +82,7 @@ class NameSearch:
         return [int(row) for row in same]
 
     def _passes(self, text: str) -> Iterator[tuple[Match, np.ndarray]]:
-        """Kinds of matches, the best first, and the rows of each as a mask."""
+        """Kinds of matches, best first, and the rows of each as a mask."""
         word = folded_text(text)
         yield "id", _mask(pc.equal(self.ids, text))
         yield "label", _mask(pc.equal(self.labels, text))
@@ -90,7 +90,7 @@ class NameSearch:
             return
         yield "label", _mask(pc.equal(self._folded_labels, word))
         yield "id", _mask(pc.equal(self._folded_ids, word))
-        # a number is the beginning of many ids
+        # a number may be the beginning of many ids
         names = [self._folded_labels, *([] if word.isdigit() else [self._folded_ids])]
         yield "prefix", _any(pc.starts_with(name, word) for name in names)
         words = word.split()
@@ -158,7 +158,7 @@ def find_nodes(graph: GraphTables, text: str, k: int, type_: str | None, items_o
         rows = rows[pc.equal(types, type_).to_numpy()[rows]]
     nodes = graph.entities.take(pa.array(rows))
     names = [pc.cast(nodes[name], pa.large_string()).combine_chunks() for name in ("key", "label")]
-    # some more than wanted, of which the items are put first
+    # more than requested, so that items can be put first
     found = NameSearch(
         *(name if isinstance(name, pa.Array) else pa.concat_arrays(name.chunks) for name in names)
     ).search(text, 10 * k)
@@ -181,7 +181,7 @@ def find_nodes(graph: GraphTables, text: str, k: int, type_: str | None, items_o
 
 
 def folded(names: pa.Array) -> pa.Array:
-    """Names in lower case, without accents, with one blank in place of anything between letters and digits."""
+    """Names in lower case, without accents, with one space in place of any characters between letters and digits."""
     plain = pc.replace_substring_regex(pc.utf8_normalize(names, "NFKD"), r"\p{M}+", "")
     plain = pc.utf8_lower(plain)
     for letter, others in _LETTERS.items():
@@ -190,12 +190,12 @@ def folded(names: pa.Array) -> pa.Array:
 
 
 def folded_text(text: str) -> str:
-    """One name, as `folded`."""
+    """One name, converted as in `folded`."""
     return str(folded(pa.array([text[:_LONGEST]], pa.large_string()))[0].as_py())
 
 
 def _likeness(word: str, name: str) -> float:
-    """Share of letters in common: of the whole, or of each word with the word of the name that is most like it."""
+    """Share of common letters: in the whole text, or in each word and the most similar word of the name."""
     matcher = difflib.SequenceMatcher(None, word, name[:_LONGEST], autojunk=False)
     whole = matcher.ratio()
     parts = name.split()[:20]

@@ -1,6 +1,6 @@
 """The graph as RDF statements.
 
-Enters: `GraphTables`. Leaves: lines of N-Triples, grouped by subject, in chunks of entities. Writes nothing.
+Enters: `GraphTables`. Leaves: lines of N-Triples, grouped by subject, in chunks of entities. Nothing is written.
 
 Weights, vectors and interactions have no RDF form: `not_in_rdf` counts them.
 """
@@ -34,7 +34,7 @@ _ESCAPES = (("\\", "\\\\"), ('"', '\\"'), ("\n", "\\n"), ("\r", "\\r"))
 
 
 def ntriples(graph: GraphTables, chunk: int = _CHUNK) -> Iterator[bytes]:
-    """Statements as lines of UTF-8, in the order of the entities; each piece has those about `chunk` entities.
+    """Statements as lines of UTF-8, in the order of the entities; each piece covers `chunk` entities.
 
     Statements about an entity: its type, label, other names, edges, texts, numbers and dates.
     """
@@ -48,7 +48,7 @@ def ntriples(graph: GraphTables, chunk: int = _CHUNK) -> Iterator[bytes]:
 
 
 def not_in_rdf(graph: GraphTables) -> dict[str, int]:
-    """Counts, above 0, of what RDF statements do not carry."""
+    """Counts, above 0, of content that RDF statements do not carry."""
     weights = graph.triples["weight"].to_numpy()
     counts = {
         "names that several entities share": len(_shared(graph)),
@@ -60,7 +60,7 @@ def not_in_rdf(graph: GraphTables) -> dict[str, int]:
 
 
 def predicate_iri(graph: GraphTables, name: str) -> str:
-    """IRI of a predicate of text or numbers: from the RDF source, from a prefixed name, or else below the base."""
+    """IRI of a predicate of text or numbers: from the RDF source, from a prefixed name, or otherwise below the base."""
     mapping = graph.mapping
     for source in mapping.rdf:
         for iri in source.predicates:
@@ -77,7 +77,7 @@ def class_iri(graph: GraphTables, type_: str) -> str:
 
 
 def mapping_back(graph: GraphTables, file: str) -> dict[str, Any]:
-    """A mapping with `rdf:` alone, by which `kgrec build` builds the graph again from its N-Triples.
+    """A mapping with only `rdf:`, with which `kgrec build` builds the graph again from its N-Triples.
 
     The file lacks weights, vectors, interactions, and the languages of labels.
     """
@@ -153,9 +153,9 @@ class _Terms:
         return self._lines(rows[has.to_numpy(zero_copy_only=False)], _LABEL, _literals(labels))
 
     def _names(self, entities: pa.Table, rows: np.ndarray) -> Iterator[tuple[np.ndarray, pa.Array]]:
-        """Other IRIs: that of type and key, if the entity has another one, and those of merged nodes."""
+        """Other IRIs: the IRI of type and key, if the entity has another one, and those of merged nodes."""
         base = self.graph.mapping.base
-        # an IRI below the base is made of type and key; a resource has its IRI as key
+        # an IRI below the base consists of type and key; the key of a resource is its IRI
         foreign = pc.and_(
             pc.invert(pc.starts_with(entities["iri"], base)), pc.not_equal(entities["iri"], entities["key"])
         )
@@ -172,7 +172,7 @@ class _Terms:
         others = pc.and_(
             pc.not_equal(aliases["iri"], iris), pc.fill_null(pc.not_equal(aliases["iri"], mine), True)
         )
-        # a name that several share would merge them
+        # a name that several entities share would merge them
         kept = aliases.filter(pc.and_(others, pc.invert(pc.is_in(aliases["iri"], value_set=self.shared))))
         yield self._lines(kept["id"].to_numpy(), _SAME_AS, _iris(kept["iri"]))
 
@@ -210,7 +210,7 @@ class _Terms:
     def _predicates(self, table: pa.Table) -> pa.Array:
         codes = pc.cast(table["predicate"], pa.string()).combine_chunks().dictionary_encode()
         iris = [predicate_iri(self.graph, name) for name in codes.dictionary.to_pylist()]
-        # of several labels only one is read back as the label: the others are written as other names
+        # if there are several labels, only one is read back as the label: the others are written as other names
         iris = [_OTHER_NAME if iri == _LABEL else iri for iri in iris]
         return _iris(pa.array(iris, pa.string())).take(codes.indices)
 
@@ -246,7 +246,7 @@ def _strings(column: pa.Array | pa.ChunkedArray) -> pa.Array:
 
 
 def _kinds(graph: GraphTables) -> dict[str, str]:
-    """XSD datatype of each predicate of numbers: the narrowest that holds all of its values."""
+    """XSD datatype of each predicate of numbers: the narrowest that fits all of its values."""
     codes = pc.cast(graph.numbers["predicate"], pa.string()).combine_chunks().dictionary_encode()
     values, of = graph.numbers["value"].to_numpy(), codes.indices.to_numpy()
     kinds = {}

@@ -1,8 +1,8 @@
-"""Look-up of entities by type and key where their table is sorted, as a graph that was built is.
+"""Look-up of entities by type and key in a sorted table, such as that of a graph that was built.
 
 Enters: a table of entities. Leaves: rows. Nothing is written.
 
-A binary search reads some twenty keys per name, where a scan would read those of the whole table.
+A binary search reads about twenty keys per name; a scan would read those of the whole table.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 
 @dataclass(frozen=True)
 class SortedNames:
-    """Rows of entities that stand in one block per type, in the order of their keys."""
+    """Rows of entities that form one block per type, sorted by key."""
 
     _keys: pa.StringArray
     #: first row and end of each type
@@ -38,8 +38,8 @@ class SortedNames:
         return cls(keys, dict(zip(names, zip(starts, [*starts[1:], len(keys)], strict=True), strict=True)))
 
     def row(self, type_: str, key: str) -> int:
-        """Row of an entity, -1 if it is not there."""
+        """Row of an entity, -1 if it is absent."""
         start, end = self._blocks.get(type_, (0, 0))
-        # strings of Python and of Arrow have the same order: that of code points is that of their UTF-8 bytes
+        # Python strings and Arrow strings sort alike: code points have the same order as their UTF-8 bytes
         at = bisect_left(range(start, end), key, key=lambda row: self._keys[row].as_py()) + start
         return at if at < end and self._keys[at].as_py() == key else -1

@@ -1,6 +1,6 @@
 """Counts and quantiles of a graph.
 
-Enters: `GraphTables`. Leaves: counts, quantiles and first examples, ready for JSON. Writes nothing.
+Enters: `GraphTables`. Leaves: counts, quantiles and first examples, as values for JSON. Nothing is written.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ _QUANTILES = {"min": 0.0, "25%": 0.25, "median": 0.5, "75%": 0.75, "95%": 0.95, 
 def stats(graph: GraphTables) -> dict[str, Any]:
     """Counts, and likely mistakes.
 
-    Beside the plain counts: `edges between types`, `text`, `numbers` and `vectors` by predicate; quantiles of `degree` and
+    In addition to plain counts: `edges between types`; `text`, `numbers` and `vectors` by predicate; quantiles of `degree` and
     of `item degree` (edges in either direction); `connected components`; `duplicate labels` within a type; and
-    `relations that touch one item`, which relate no two items.
+    `relations that touch one item`, which connect no two items.
     """
     heads, relations, tails = (graph.triples[name].to_numpy() for name in ("head", "relation", "tail"))
     degree = np.bincount(heads, minlength=len(graph)) + np.bincount(tails, minlength=len(graph))
@@ -83,7 +83,7 @@ def _quantiles(degree: np.ndarray) -> dict[str, float]:
 
 
 def _components(heads: np.ndarray, tails: np.ndarray, size: int) -> dict[str, int]:
-    """How many components there are, the nodes of the largest, and the nodes without an edge."""
+    """Number of components, of nodes in the largest component, and of nodes without an edge."""
     from scipy.sparse.csgraph import connected_components
 
     if not size:
@@ -114,7 +114,7 @@ def _on_one_item(
     is_item = np.zeros(len(graph), dtype=bool)
     is_item[graph.item_entities] = True
     size = len(graph.relations)
-    # of each relation the smallest and the largest item that it touches
+    # for each relation, the smallest and the largest item that it touches
     low, high = np.full(size, len(graph), dtype=np.int64), np.full(size, -1, dtype=np.int64)
     for ends in (heads, tails):
         rows = np.flatnonzero(is_item[ends])

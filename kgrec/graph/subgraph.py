@@ -1,6 +1,6 @@
 """Edges as a sparse matrix, and the neighbourhood of some nodes as a graph.
 
-Enters: `GraphTables`. Leaves: a `csr_matrix`, or a smaller graph of the same class. Writes nothing.
+Enters: `GraphTables`. Leaves: a `csr_matrix`, or a smaller graph of the same class. Nothing is written.
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ def _reached(graph: GraphTables, start: np.ndarray, hops: int) -> np.ndarray:
 
 
 def _edges(graph: GraphTables, place: np.ndarray) -> tuple[pa.Table, pa.Table]:
-    """The triples between kept nodes, in their old order, and the relations that these have."""
+    """The triples between kept nodes, in their original order, and the relations that they have."""
     heads, relations, tails = (graph.triples[name].to_numpy() for name in ("head", "relation", "tail"))
     rows = np.flatnonzero((place[heads] >= 0) & (place[tails] >= 0))
     used, renumbered = np.unique(relations[rows], return_inverse=True)

@@ -1,7 +1,7 @@
 """The tables of a knowledge graph and look-ups in them.
 
 Enters: Arrow tables of entities, triples, texts, numbers and vectors, and the interactions. Leaves: `GraphTables`, which
-the other modules of this folder take. Writes nothing.
+the other modules of this folder use. Nothing is written.
 """
 
 from __future__ import annotations
@@ -74,12 +74,12 @@ class GraphTables:
 
     @cached_property
     def sorted_names(self) -> SortedNames | None:
-        """Look-up of entities by type and key; None if the table is not sorted, as a graph that was extended."""
+        """Look-up of entities by type and key; None if the table is not sorted, as in a graph that was extended."""
         return SortedNames.of(self.entities)
 
     @cached_property
     def item_ids(self) -> Vocabulary:
-        """Public ids of the items, sorted: the key, or type/key where two item types share the key."""
+        """Public ids of the items, sorted: the key, or type/key if two item types share the key."""
         return self._items[0]
 
     @cached_property
@@ -93,7 +93,7 @@ class GraphTables:
         return dict(zip(self.item_entities.tolist(), range(len(self.item_entities)), strict=True))
 
     def item_codes(self, names: Sequence[str] | pa.Array) -> np.ndarray:
-        """Row in `item_ids` of each item, -1 where it is unknown; merged items are found by their old names, too.
+        """Row in `item_ids` of each item, -1 if unknown; merged items are also found by their old names.
 
         Returns:
             Shape (len(names),), int64.
@@ -127,7 +127,7 @@ class GraphTables:
         """Id of the entity with this type and key.
 
         Raises:
-            UnknownId: It is not in the graph.
+            UnknownId: The entity is not in the graph.
         """
         type, key = options.text("type", type, "'movie'"), as_id(key, "key")
         found = self.ids([f"{type}/{key}"])[0]
@@ -136,7 +136,7 @@ class GraphTables:
         return int(found)
 
     def ids(self, names: Sequence[str]) -> np.ndarray:
-        """Entity id of each type/key, -1 where it is unknown; names of merged nodes are found, too.
+        """Entity id of each type/key, -1 if unknown; names of merged nodes are also found.
 
         Returns:
             Shape (len(names),), int64.
@@ -156,7 +156,7 @@ class GraphTables:
     def item_aliases(self) -> dict[str, int]:
         """Old names of merged items -> row in `item_ids`: type/key, and the key alone if it is unambiguous.
 
-        Other keys of items are not known alone: they may look like keys of other items.
+        Other keys of items are not accepted alone, because they may look like keys of other items.
         """
         code_of = self.row_of_item
         full = {name: code_of[id_] for name, id_ in self._aliases.items() if id_ in code_of}
@@ -169,7 +169,7 @@ class GraphTables:
         return {key: min(codes) for key, codes in keys.items() if len(codes) == 1} | full
 
     def _near(self, name: str) -> str:
-        """What the user may have meant by an unknown type/key."""
+        """Suggestions for an unknown type/key."""
         known = zip(named(self.aliases).to_pylist(), self.aliases["id"].to_pylist(), strict=True)
         several = [self.names[id_] for alias, id_ in known if alias == name]
         return (

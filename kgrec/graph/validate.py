@@ -1,6 +1,6 @@
 """Checks of a graph, also by SHACL shapes.
 
-Enters: `GraphTables`, and shapes in Turtle. Leaves: findings. Writes nothing.
+Enters: `GraphTables`, and shapes in Turtle. Leaves: findings. Nothing is written.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Finding:
 def validate(graph: GraphTables, shapes: str | Path | None = None) -> list[Finding]:
     """Findings, violations first; see `KnowledgeGraph.validate`."""
     found = list(_entities(graph))
-    # items are determined by type and key, so the entities must be sound
+    # items are determined by type and key, so the entities are checked first
     if all(finding.severity != "violation" for finding in found):
         found += _items(graph)
     found += [*_relations(graph), *_triples(graph), *_values(graph)]
@@ -163,7 +163,7 @@ def _parsed(path: Path) -> Any:
         raise SourceError(
             f"{path} cannot be read ({error.strerror or error}).", "Give a file of shapes."
         ) from None
-    except Exception as error:  # each parser of rdflib raises errors of its own
+    except Exception as error:  # each parser of rdflib raises its own errors
         reason = " ".join(str(error).split())[:200]
         raise SourceError(f"{path} is not valid RDF: {reason}.", "Give SHACL shapes in Turtle.") from None
 

@@ -1,6 +1,6 @@
 """The graph for other libraries.
 
-Enters: `GraphTables`. Leaves: frames; graphs of networkx, rdflib and PyG. Writes nothing.
+Enters: `GraphTables`. Leaves: frames; graphs of networkx, rdflib and PyG. Nothing is written.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def neighbors(graph: GraphTables, entity: int) -> pd.DataFrame:
-    """Edges of one entity, outgoing ones first, by relation, type and key."""
+    """Edges of one entity, outgoing edges first, sorted by relation, type and key."""
     import pandas as pd
 
     heads, tails = graph.triples["head"].to_numpy(), graph.triples["tail"].to_numpy()

@@ -19,9 +19,9 @@ from kgrec.arguments.ids import as_ids
 from kgrec.errors import ConfigError, nearest
 from kgrec.storage.string_index import StringIndex
 
-#: up to this many labels are looked up one by one: Arrow would hash the whole vocabulary each time
+#: up to this many labels are looked up one by one, because Arrow would hash the whole vocabulary each time
 _MAX_SINGLE_LOOKUPS = 1000
-#: up to this many strings of a vocabulary are kept in a dictionary, too: for more it takes seconds to make, and much memory
+#: up to this many strings of a vocabulary are also kept in a dictionary; for more, it takes seconds to build and much memory
 _MAX_DICTIONARY = 20_000
 _TWICE = "The labels of a vocabulary must be distinct."
 
@@ -36,18 +36,18 @@ class Vocabulary:
     """
 
     def __init__(self, labels: Sequence[str] | pa.Array) -> None:
-        #: all strings but those that `extended` appended, and these
+        #: all strings except those that `extended` appended, and the appended ones
         self._base, self._tail = _as_strings(labels), _as_strings([])
         if len(pc.unique(self._base)) != len(self._base):
             raise ConfigError(_TWICE, "Give each once, or Vocabulary.of(labels).")
 
     def extended(self, labels: Sequence[str]) -> Vocabulary:
-        """With more strings, none of which is there already; costs what it adds, and `self` stays as it is."""
+        """Return the vocabulary with more strings, all of them new; the cost depends on their number, and `self` does not change."""
         if len(set(labels)) != len(labels) or (self.ids(list(labels)) >= 0).any():
             raise ConfigError(_TWICE, "Give each once.")
         larger = Vocabulary.__new__(Vocabulary)
         larger._base, larger._tail = self._base, pa.concat_arrays([self._tail, _as_strings(labels)])
-        for name in ("_numbers", "_index"):  # of the base alone
+        for name in ("_numbers", "_index"):  # of the base only
             if name in self.__dict__:
                 larger.__dict__[name] = self.__dict__[name]
         return larger
@@ -108,10 +108,10 @@ class Vocabulary:
         return np.asarray(self.labels.to_numpy(zero_copy_only=False), dtype=object)
 
     def ids(self, labels: Any) -> np.ndarray:
-        """Number of each label, -1 where it is unknown; shape (len(labels),), int64.
+        """Number of each label, -1 if unknown; shape (len(labels),), int64.
 
         Raises:
-            ConfigError: One of the labels is no text and no number.
+            ConfigError: A label is neither text nor a number.
         """
         if not isinstance(labels, pa.Array | pa.ChunkedArray):
             labels = as_ids(labels, "labels")
@@ -131,22 +131,22 @@ class Vocabulary:
         return found
 
     def nearest(self, label: str) -> list[str]:
-        """The three labels that are spelled most like `label`."""
+        """The three labels whose spelling is most similar to `label`."""
         return nearest(options.text("label", label), self.sorted_labels)
 
     @cached_property
     def _numbers(self) -> dict[str, int]:
-        """Of the base."""
+        """Number of each string of the base."""
         return {label: number for number, label in enumerate(self._base.to_pylist())}
 
     @cached_property
     def _index(self) -> StringIndex:
-        """Of the base, where a dictionary would take long to make."""
+        """Index of the base, for sizes at which a dictionary would take long to build."""
         return StringIndex(self._base)
 
     @cached_property
     def _later(self) -> dict[str, int]:
-        """Of the tail."""
+        """Number of each appended string."""
         return {label: number for number, label in enumerate(self._tail.to_pylist(), len(self._base))}
 
     @cached_property
@@ -169,7 +169,7 @@ def _as_strings(labels: Any) -> pa.Array:
 
 
 def _from_python(labels: Any) -> pa.Array:
-    """Labels as strings; what Arrow cannot take is looked at one by one, and refused by name."""
+    """Labels as strings; labels that Arrow rejects are checked one by one, and an error names the first bad one."""
     if isinstance(labels, list):
         with suppress(pa.ArrowException, TypeError, ValueError):
             array = pa.array(labels, pa.large_string())

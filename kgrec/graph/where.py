@@ -1,9 +1,9 @@
-"""Which entities of a graph match a condition.
+"""Evaluates conditions: which entities of a graph match.
 
-Enters: a `Condition` of :mod:`kgrec.graph.where_syntax`, and `GraphTables`. Leaves: a mask over the entities. Writes nothing.
+Enters: a `Condition` of :mod:`kgrec.graph.where_syntax`, and `GraphTables`. Leaves: a mask over the entities. Nothing is written.
 
 A name is a relation (`^name` follows it backwards), a predicate of numbers, dates or text, or a column that became the
-label. Any other name is a type of neighbours, by any relation, or `label`, or `type`. Each comparison is one pass over
+label. Any other name is a type of neighbours, reached through any relation, or `label`, or `type`. Each comparison is one pass over
 the arrays of a name, without a Python object per edge.
 """
 
@@ -34,13 +34,13 @@ def matching(graph: GraphTables, condition: Condition, *, skip_unknown: bool = F
     """Which entities match a condition; shape (len(graph),), bool.
 
     Args:
-        graph: Holds the entities.
-        condition: As `kgrec.graph.where_syntax.parse` returns it.
-        skip_unknown: Whether unknown values match nothing, instead of raising UnknownId.
+        graph: Contains the entities.
+        condition: As returned by `kgrec.graph.where_syntax.parse`.
+        skip_unknown: Whether unknown values match nothing instead of raising UnknownId.
 
     Raises:
         ConfigError: A name is unknown, or cannot be compared with that operator or value.
-        UnknownId: No neighbour, or no item, has a value.
+        UnknownId: A value is not that of any neighbour, or of any item.
     """
     names = _Names(graph)
 
@@ -90,7 +90,7 @@ class _Names:
         """All meanings of a name.
 
         Raises:
-            ConfigError: There is none.
+            ConfigError: It has no meaning in the graph.
         """
         kinds = list(self._own(name.text)) or list(self._general(name.text))
         if not kinds:
@@ -125,7 +125,7 @@ class _Names:
 
 
 def _label_names(graph: GraphTables) -> set[str]:
-    """Columns and predicates that the mapping makes the label of items."""
+    """Columns and predicates that the mapping uses as the label of items."""
     tables = [
         graph.mapping.nodes[type_].columns for type_ in graph.item_types if type_ in graph.mapping.nodes
     ]
@@ -200,7 +200,7 @@ class _Edges:
 
 
 class _Numbers:
-    """Numbers, and dates as seconds: a value is an interval that includes its start and excludes its end, such as a day."""
+    """Numbers, and dates in seconds: a value is an interval with its start and without its end, such as a day."""
 
     operators: tuple[Operator, ...] = ("=", "<", "<=", ">", ">=")
 
@@ -241,7 +241,7 @@ class _Texts:
     texts: pa.ChunkedArray
     what: str = "a text"
     operators: tuple[Operator, ...] = ("=", "~")
-    #: whether a value that no item has is an error: True where the values are names, such as labels
+    #: whether a value that no item has is an error; True if the values are names, such as labels
     closed: bool = False
 
     @classmethod
@@ -275,7 +275,7 @@ class _Texts:
         return UnknownId(f"{value} is not the {name} of any item.", did_you_mean(value.text, known))
 
 
-#: a meaning of a name
+#: one meaning of a name
 _ValueKind = _Edges | _Numbers | _Texts
 
 
@@ -313,7 +313,7 @@ def _containing(texts: pa.ChunkedArray, value: str) -> np.ndarray:
 
 
 def _places(names: pa.ChunkedArray, values: list[str]) -> np.ndarray:
-    """Index in `values` of each name, -1 if it is not there; the first of equal values."""
+    """Index in `values` of each name, -1 if it is absent; the first index if values are equal."""
     names = pc.cast(names, pa.large_string())
     found = pc.index_in(names, value_set=pa.array(values, pa.large_string()))
     return np.asarray(pc.fill_null(found, -1).to_numpy())

@@ -1,6 +1,6 @@
-"""What conditions on items can say: the names that items have in a graph, and the values of a name.
+"""Names and values for conditions on items: the names that items have in a graph, and the values of a name.
 
-Enters: `GraphTables`. Leaves: names and values for a reader who writes a condition; see :mod:`kgrec.graph.where`. Writes nothing.
+Enters: `GraphTables`. Leaves: names and values for users who write a condition; see :mod:`kgrec.graph.where`. Nothing is written.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ class ConditionName:
 
 
 def condition_names(graph: GraphTables) -> list[ConditionName]:
-    """Names that at least one item has, by kind and in the order of the alphabet; `^name` is a relation that leads to items.
+    """Names that at least one item has, by kind and in alphabetical order; `^name` is a relation that leads to items.
 
-    Types of neighbours, which are names too, are left out: a relation leads to them.
+    Types of neighbours, which are names too, are left out, because a relation leads to them.
     """
     heads, tails, relations = (graph.triples[part].to_numpy() for part in ("head", "tail", "relation"))
     of_item = np.zeros(len(graph), bool)
@@ -58,13 +58,13 @@ def condition_names(graph: GraphTables) -> list[ConditionName]:
 
 
 def condition_values(graph: GraphTables, name: str, text: str, k: int) -> list[str]:
-    """Values that a name is compared with: labels of neighbours by a relation, or types of items; of other names none.
+    """Values that a name can be compared with: labels of neighbours through a relation, or types of items; empty for other names.
 
     Args:
-        graph: Holds the items.
-        name: As `condition_names` has it.
-        text: Is contained in the values, whatever its case.
-        k: At most so many values, those that most items have first.
+        graph: Contains the items.
+        name: A name, as in `condition_names`.
+        text: Text that the values must contain, ignoring case.
+        k: Largest number of values; values that most items have come first.
     """
     far = _neighbours(graph, name)
     if name == "type" and not len(far):
@@ -80,7 +80,7 @@ def condition_values(graph: GraphTables, name: str, text: str, k: int) -> list[s
 
 
 def _neighbours(graph: GraphTables, name: str) -> np.ndarray:
-    """The other end of each edge of an item by a relation; of `^name` the edges that lead to the item."""
+    """The other end of each edge of an item through a relation; for `^name`, of the edges that lead to the item."""
     bare = name.removeprefix("^")
     names = graph.relations["name"].to_pylist()
     if bare not in names:

@@ -23,7 +23,7 @@ from kgrec.errors import ConfigError
 
 Operator = Literal["=", "<", "<=", ">", ">=", "~"]
 
-#: larger conditions are refused: they cost time and stack
+#: larger conditions are rejected, because they cost time and stack
 MAX_DEPTH, MAX_COMPARISONS = 50, 200
 
 _TOKEN = re.compile(
@@ -53,7 +53,7 @@ class Word:
 
 @dataclass(frozen=True)
 class ValueComparison:
-    """A name compared with values, one of which has to match."""
+    """A name compared with values, at least one of which must match."""
 
     name: Word
     operator: Operator
@@ -102,7 +102,7 @@ def parse(text: str) -> Condition:
 
 @dataclass(frozen=True)
 class _Token:
-    """`kind` is "quoted", "word", "end" after the last token, or else the text itself in lower case."""
+    """`kind` is "quoted", "word", "end" after the last token, or otherwise the text itself in lower case."""
 
     kind: str
     word: Word

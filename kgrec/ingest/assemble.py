@@ -1,7 +1,7 @@
 """From statements to the tables of a graph.
 
-Enters: `Statements`. Leaves: `Assembled`: tables of merged nodes, sorted, so that the order of rows in the sources has no
-effect.
+Enters: `Statements`. Leaves: `Assembled`: sorted tables of merged nodes, which do not depend on the order of rows in the
+sources.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ VECTOR_SCHEMA = pa.schema(
 
 @dataclass(frozen=True)
 class Assembled:
-    """The tables of a graph, as in `GraphTables`, and where provisional nodes went."""
+    """The tables of a graph, as in `GraphTables`, and the entity of each provisional node."""
 
     entities: pa.Table
     relations: pa.Table
@@ -43,7 +43,7 @@ class Assembled:
     entity_of: np.ndarray
     #: id, type, key, iri: names of nodes that were merged into an entity
     aliases: pa.Table
-    #: entities that RDF sources make items; int64
+    #: entities that are items because of RDF sources; int64
     rdf_items: np.ndarray
 
 
@@ -79,7 +79,7 @@ def assemble(statements: Statements, mapping: Mapping, report: Report) -> Assemb
 
 
 def _by_owners(statements: Statements, owners: np.ndarray) -> Statements:
-    """The statements, whose edges lead to the owners of other keys in place of the keys."""
+    """The statements, with edges to other keys redirected to the owners of these keys."""
     if not len(statements.key_owner):
         return statements
     edges = [replace(part, heads=owners[part.heads], tails=owners[part.tails]) for part in statements.edges]
@@ -138,7 +138,7 @@ def _columns(edges: list[Edges], rank: np.ndarray, entity_of: np.ndarray) -> lis
 def _gathered(
     parts: list[Values], entity_of: np.ndarray, kind: pa.DataType
 ) -> tuple[dict[str, np.ndarray], pa.Array]:
-    """Columns entity, predicate, lang, rank and source, and the values, of rows whose node is in the graph."""
+    """Columns entity, predicate, lang, rank and source, and the values, of the rows whose node is in the graph."""
     columns: dict[str, list[np.ndarray]] = {
         name: [] for name in ("entity", "predicate", "lang", "rank", "source")
     }
@@ -218,7 +218,7 @@ def _vectors(statements: Statements, entity_of: np.ndarray) -> pa.Table:
     rank = np.array([names.index(name) for name in statements.predicates], dtype=np.int64)
     numbers = columns["entity"] * max(len(names), 1) + rank[columns["predicate"]]
     order = np.argsort(numbers)
-    # Arrow cannot sort lists; most entities have one vector per predicate, so few rows are sorted in Python
+    # Arrow cannot sort lists; most entities have one vector per predicate, so Python sorts only a few rows
     tied = ties(numbers[order])
     few = table.take(pa.array(order[tied])).to_pylist()
     order[tied] = order[tied][sorted(range(len(few)), key=lambda i: tuple(few[i].values()))]

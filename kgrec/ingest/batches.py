@@ -1,6 +1,6 @@
-"""Batches of text columns: the common form of all tables, and errors that their readers share.
+"""Batches of text columns, which are the common form of all tables; and errors that their readers share.
 
-Enters: nothing. Leaves: `Table` and `Batch`, which tables.py and jsonl.py make, and table_statements.py and
+Enters: nothing. Leaves: `Table` and `Batch`, which table_files.py and jsonl.py make, and table_statements.py and
 interaction_rows.py read.
 """
 
@@ -33,7 +33,7 @@ HEADER_AGAIN = "repeats the header"
 
 @dataclass(frozen=True)
 class LeftOut:
-    """A row, or several lines that the parser takes for one, left out for some reason."""
+    """A row, or several lines that the parser reads as one row, left out for a reason."""
 
     reason: str
     line: int
@@ -50,16 +50,16 @@ class Batch:
     name: str
     #: returns the line of each row, shape (rows,), int64
     count_lines: Callable[[], np.ndarray]
-    #: (line, text) of rows that are left out since they cannot be split into columns
+    #: (line, text) of rows that cannot be split into columns and are left out
     broken: tuple[tuple[int, str], ...] = ()
-    #: marks of missing values: parts of lists with these texts are skipped; such cells are "" already
+    #: marks of missing values: list parts with these texts are skipped; cells with these texts are "" already
     nulls: tuple[str, ...] = ()
     #: other rows that are left out
     left_out: tuple[LeftOut, ...] = ()
-    #: rows with bytes that are not in the file's encoding, ascending; U+FFFD stands for them
+    #: rows with bytes that are not in the file's encoding, ascending; U+FFFD replaces these bytes
     garbled: np.ndarray = field(default_factory=lambda: np.empty(0, dtype=np.int64))
     encoding: str = "utf-8"
-    #: what helps against broken rows
+    #: remedy for broken rows
     remedy: str = ""
 
     def __len__(self) -> int:
@@ -78,7 +78,7 @@ class Batch:
         """
         if is_list(self.columns[column]):
             raise SourceError(
-                f"{self.name}: '{column}' holds lists where one value is needed.",
+                f"{self.name}: '{column}' holds lists, but one value is needed.",
                 "Give the column the role node, ref or vector, or write one value per row.",
             )
         return self.columns[column]
@@ -91,22 +91,22 @@ class Batch:
         return np.asarray(self.garbled[mask(pc.match_substring(cells, GARBLED))])
 
     def places(self, rows: np.ndarray) -> Iterator[str]:
-        """file:line of the first ten of some rows."""
+        """file:line of the first ten of the given rows."""
         return (f"{self.name}:{line}" for line in self.lines[rows[:10]])
 
 
 class FieldReader:
-    """Reads the values at a path in the objects of a column, and knows whether there were any."""
+    """Reads the values at a path in the objects of a column, and records whether it found any."""
 
     def __init__(self, name: str, column: str, path: Sequence[str]) -> None:
         self.name, self.column, self.path = name, column, path
-        #: whether a value was found
+        #: whether the path had a value
         self.found = False
-        #: some fields of the objects
+        #: examples of the objects' fields
         self.fields: dict[str, None] = {}
 
     def read(self, batch: Batch) -> pa.Array:
-        """The values of each row, as lists of text; null where the cell has something other than objects."""
+        """The values of each row, as lists of text; null where the cell holds something other than objects."""
         lists = at_path(batch.columns[self.column], self.path)
         self.found |= len(pc.list_flatten(lists)) > 0
         if not self.found:
@@ -114,10 +114,10 @@ class FieldReader:
         return lists
 
     def check(self) -> None:
-        """Refuse a path that no object has.
+        """Raise SourceError if no object has the path.
 
         Raises:
-            SourceError: There are objects, and none has the path.
+            SourceError: The column has objects, but none has the path.
         """
         if not self.found and self.fields:
             raise SourceError(
@@ -128,7 +128,7 @@ class FieldReader:
 
 @dataclass(frozen=True)
 class Table:
-    """A source that can be read in batches."""
+    """A source that is read in batches."""
 
     name: str
     columns: list[str]
@@ -139,7 +139,7 @@ class Table:
         """Check that the columns `names` exist.
 
         Raises:
-            SourceError: One is missing; the error names it, and similar columns.
+            SourceError: A column is missing; the error names it, and similar columns.
         """
         for name in names:
             if self.place_of(name) is None:
@@ -147,7 +147,7 @@ class Table:
                 raise SourceError(f"{self.name} has no column '{name}'.", near)
 
     def place_of(self, name: str) -> tuple[str, list[str]] | None:
-        """The column of a name, and the path in its objects: `address` and [`city`] for `address.city`; None if absent."""
+        """The column that a name refers to, and the path in its objects: `address` and [`city`] for `address.city`; None if absent."""
         parts = name.split(".")
         for length in range(len(parts), 0, -1):
             if (column := ".".join(parts[:length])) in self.columns:
@@ -155,13 +155,13 @@ class Table:
         return None
 
     def unread(self, names: Sequence[str]) -> list[str]:
-        """The columns that none of `names` is in."""
+        """The columns that none of `names` refers to."""
         places = [self.place_of(name) for name in names]
         read = {place[0] for place in places if place is not None}
         return [column for column in self.columns if column not in read]
 
     def with_fields(self) -> Table:
-        """The same table, which also reads paths such as `address.city`, in columns that hold objects.
+        """The same table, which also reads paths such as `address.city` in columns of objects.
 
         Reading raises a SourceError at the end if no object has such a path.
         """
@@ -195,7 +195,7 @@ def _emptied(batch: Batch, nulls: tuple[str, ...]) -> Batch:
 
 
 class Utf8:
-    """A byte stream that checks UTF-8 as it is read: Arrow checks later, and fails on rows that it cannot split."""
+    """A byte stream that checks UTF-8 while it is read: Arrow checks later, and fails on rows that it cannot split."""
 
     closed = False
 
@@ -214,13 +214,13 @@ class Utf8:
 
 
 def unreadable(source: Source, error: Exception) -> SourceError:
-    """The error for a file that cannot be read, for the reason that `error` has."""
+    """The error for a file that cannot be read, with the reason from `error`."""
     if isinstance(error, OSError) and error.strerror:
         why, remedy = error.strerror, "Check the file and its permissions."
     elif isinstance(error, OSError) and str(error).startswith("it"):
         why, remedy = str(error), "Copy or download the file again."
     elif "straddling" in str(error):
-        why, remedy = "a row has more than 8 MB", "Check `delimiter:` and `quote:`, and that it is a table."
+        why, remedy = "a row is larger than 8 MB", "Check `delimiter:` and `quote:`, and that it is a table."
     else:
         why = "it is damaged, incomplete, or in another format than its name says"
         remedy = "Copy or download the file again, or give `format:` beside `file:` in the mapping."

@@ -1,9 +1,9 @@
 """Names for blank nodes that depend on their triples, not on the order of the triples.
 
 Enters: triples with blank nodes, as columns. Leaves: a number for each blank node. The method is colour refinement with
-individualisation (McKay and Piperno 2014): nodes get different colours if their neighbours have different colours, until
-nothing changes; then one of the nodes with equal colours gets a new colour, and refinement is repeated. The work is
-bounded: in a graph built to make all nodes look alike, numbers may depend on the order of lines.
+individualisation (McKay and Piperno 2014). Nodes with differently coloured neighbours get different colours, until nothing
+changes. Then one of several nodes with the same colour gets a new colour, and refinement starts again. The work is bounded:
+in a graph built to make all nodes look alike, numbers may depend on the order of lines.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import pyarrow as pa
 from kgrec.ingest import cells
 from kgrec.ingest.rdf_terms import BLANK, Triples
 
-#: bound on the number of colours computed; takes some seconds
+#: largest number of colours computed; this takes a few seconds
 _WORK = 10_000_000
 _ODD = np.uint64(0x9E3779B97F4A7C15)
 
@@ -36,8 +36,8 @@ def blank_numbers(triples: Triples) -> dict[str, int]:
 def digests(triples: Triples) -> dict[str, str]:
     """Label of each blank node that can be compared -> a digest of its statements, the same for equal nodes.
 
-    Blank nodes are equal if they are subjects of the same statements, where objects that are blank nodes are equal in turn.
-    Nodes without statements, nodes in circles, and nodes that lead to such nodes equal no other.
+    Blank nodes are equal if they are subjects of the same statements, where objects that are blank nodes must be equal in
+    turn. Nodes without statements, nodes in cycles, and nodes that lead to such nodes are equal to no other node.
     """
     own: dict[str, set[tuple[str, ...]]] = {}
     leads_to: dict[str, set[str]] = {}
@@ -111,7 +111,7 @@ class _Graph:
         return np.asarray(np.argsort(np.argsort(colours, kind="stable"), kind="stable"))
 
     def _entangled(self, colours: np.ndarray) -> np.ndarray:
-        """Nodes that share their colour, with a neighbour that shares its own; the order of other ties has no effect."""
+        """Nodes with a shared colour that have a neighbour with a shared colour; the order of other ties has no effect."""
         _, inverse, counts = np.unique(colours, return_inverse=True, return_counts=True)
         tied = counts[inverse] > 1
         return cells.distinct(self.at[tied[self.at] & (self.other >= 0) & tied[self.other]])

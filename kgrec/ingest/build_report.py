@@ -14,10 +14,10 @@ from kgrec.errors import SourceError, TooManyBadRows
 from kgrec.ingest.mapping.schema import ErrorPolicy
 
 _PLACES = 10
-#: values of a column whose rows are counted apart when the mapping leaves them out
+#: largest number of values per column whose left-out rows are counted separately
 _MOST_VALUES = 20
 OTHER_VALUES = "(other values)"
-#: reasons why an edge is left out, with its row and without
+#: reasons to leave an edge out, with its row and without
 MISSING_NODE, MISSING_REF = "names a node that no source has", "refers to a node that no source has"
 
 
@@ -29,7 +29,7 @@ class Places:
     first: list[str] = field(default_factory=list)
 
     def add(self, count: int, places: Iterable[str] = ()) -> None:
-        """Count `count` more, and keep places as long as there is room."""
+        """Count `count` more, and keep places while there is room."""
         self.count += count
         self.first.extend(islice(places, max(0, _PLACES - len(self.first))))
 
@@ -44,20 +44,20 @@ class FileReport:
     dropped: dict[str, Places] = field(default_factory=dict)
     #: column or predicate -> unreadable cells; their rows are used without them
     failed: dict[str, Places] = field(default_factory=dict)
-    #: rows used without some unreadable cells
+    #: rows used although some of their cells are unreadable
     spoiled: int = 0
     #: columns or predicates that the mapping does not read
     unread: list[str] = field(default_factory=list)
-    #: rows used without the edges of a column, since these lead to nodes that no source has
+    #: rows used without the edges of a column, because these lead to nodes that no source has
     missing: Places = field(default_factory=Places)
-    #: column -> value -> rows left out, since `only:` or `events:` of the mapping does not list the value
+    #: column -> value -> rows left out because `only:` or `events:` of the mapping does not list the value
     left_out: dict[str, dict[str, int]] = field(default_factory=dict)
-    #: unit and span of the times of a log; "" if there are none
+    #: unit and range of the times of a log; "" if there are none
     times: str = ""
 
     @property
     def bad(self) -> int:
-        """Rows dropped as faulty, and rows with unreadable cells or references to nodes that no source has."""
+        """Rows dropped as faulty, plus rows with unreadable cells or with references to nodes that no source has."""
         return (
             self.spoiled
             + self.missing.count
@@ -81,7 +81,7 @@ class Report:
     """Counts of one build."""
 
     files: dict[str, FileReport] = field(default_factory=dict)
-    #: "relation -> type" -> references to nodes that are in no source
+    #: "relation -> type" -> references to nodes that no source has
     missing: dict[str, Places] = field(default_factory=dict)
     #: nodes merged into others
     merged: int = 0
@@ -93,9 +93,9 @@ class Report:
     #: language that the mapping does not read -> literals left out; "none": literals without a language
     languages: dict[str, int] = field(default_factory=dict)
     unknown_items: Places = field(default_factory=Places)
-    #: what is probably not meant, one sentence each
+    #: likely mistakes, one sentence each
     warnings: list[str] = field(default_factory=list)
-    #: interactions of a pair of user and item of which a later one was kept
+    #: interactions of a user and an item that were replaced by a later interaction of the pair
     repeated_pairs: int = 0
 
     def file(self, name: str) -> FileReport:
@@ -139,7 +139,7 @@ class Report:
         if self.merged_items.count:
             yield _line("items merged", self.merged_items)
         if self.shared.count:
-            yield _line("kept apart, though they share an IRI", self.shared)
+            yield _line("kept apart, although they share an IRI", self.shared)
         if self.unknown_items.count:
             yield _line("INTERACTIONS THAT NAME AN UNKNOWN ITEM", self.unknown_items)
         if self.repeated_pairs:
@@ -162,7 +162,7 @@ class Tally:
     remedies: dict[str, str] = field(default_factory=dict)
 
     def drop(self, reason: str, count: int, places: Iterable[str], remedy: str = "") -> None:
-        """Count rows that are not used; `remedy` is what helps, "" for mending the rows.
+        """Count rows that are not used; `remedy` says what to do, "" for correcting the rows.
 
         Raises:
             SourceError: The policy is to stop at the first bad row.
@@ -175,17 +175,18 @@ class Tally:
         if self.policy.bad_row == "fail" and reason not in HARMLESS:
             where = found[0] if found else self.name
             raise SourceError(
-                f"{where}: the row {reason}.", remedy or "Mend the row, or set `errors: {bad_row: report}`."
+                f"{where}: the row {reason}.",
+                remedy or "Correct the row, or set `errors: {bad_row: report}`.",
             )
 
     def leave_out(self, column: str, value: str, count: int) -> None:
-        """Count rows that the mapping leaves out by the value of a column; the first values are counted apart."""
+        """Count rows that the mapping leaves out by the value of a column; the first values are counted separately."""
         counts = self.report.left_out.setdefault(column, {})
         value = value if value in counts or len(counts) < _MOST_VALUES else OTHER_VALUES
         counts[value] = counts.get(value, 0) + count
 
     def fail(self, column: str, found: list[tuple[str, str]], count: int, why: str, remedy: str) -> None:
-        """Count cells that cannot be read, given the first of them as (place, value).
+        """Count cells that cannot be read; `found` has the first of them as (place, value).
 
         Raises:
             SourceError: The policy is to stop at the first bad row.
@@ -200,7 +201,7 @@ class Tally:
             raise SourceError(f"{place}: '{column}' is {shown(value)}, which {why}.", remedy)
 
     def close(self) -> None:
-        """Check the share of bad rows after the file is read.
+        """Check the share of bad rows after the file has been read.
 
         Raises:
             TooManyBadRows: The share is above `errors.stop_above`.
@@ -222,7 +223,7 @@ class Tally:
         otherwise = f"raise `errors: stop_above` ({self.policy.stop_above:g} of the rows)."
         raise TooManyBadRows(
             f"{self.name}: {bad:,} of {rows:,} rows are bad; {places.count:,} of them: {reason}{first}.",
-            f"{remedy} Or {otherwise}" if remedy else f"Mend the file, or {otherwise}",
+            f"{remedy} Or {otherwise}" if remedy else f"Correct the file, or {otherwise}",
         )
 
 

@@ -20,12 +20,12 @@ from kgrec.ingest.dates import seconds_of
 from kgrec.ingest.durations import duration, is_time_unit
 from kgrec.ingest.objects import as_text, leaves, objects_of, parse, parts_of
 
-#: cells that may be lists, in JSON, Python or PostgreSQL, and those that may have objects; most cells are ruled out by this
+#: a quick test for cells that may be lists, in JSON, Python or PostgreSQL, and for cells that may have objects
 LISTS = r"""^\s*(\[[\s\S]*\]|[({]\s*[uU]?['"][\s\S]*[)}]|\{[^{}:]+\})\s*$"""
 _MAY_BE_OBJECTS = r"^\s*[\[(]?\s*\{[\s\S]*\}\s*,?\s*[\])]?\s*$"
-#: an HTML entity, whose last character separates nothing
+#: an HTML entity, whose final character is not a separator
 _ENTITY = re.compile(r"(&(?:#\d{1,7}|#[xX][\da-fA-F]{1,6}|[A-Za-z][A-Za-z\d]{1,30}));")
-#: a noncharacter, in place of that character
+#: a noncharacter that replaces that character
 _GUARD = "\ufdd0"
 _BARE_VECTOR = re.compile(r"\[[\s\d.eE+-]+\]")
 _NUMBER = r"^[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?$"
@@ -57,14 +57,14 @@ def is_list(array: pa.Array) -> bool:
 
 
 def emptied(cells: pa.Array, nulls: Sequence[str]) -> pa.Array:
-    """The cells, "" where they are in `nulls`; lists are unchanged, since `split` skips such parts."""
+    """The cells, "" where they are in `nulls`; lists do not change, because `split` skips such parts."""
     return cells if is_list(cells) else pc.if_else(_is_null(cells, nulls), "", cells)
 
 
 def split(cells: pa.Array, separator: str | None, nulls: Sequence[str] = ()) -> tuple[np.ndarray, pa.Array]:
     """Rows (int64) and values of the parts of all cells: trimmed, without empty parts and parts in `nulls`.
 
-    Lists in JSON or Python are split as such, other cells at `separator`, but not within HTML entities such as `&amp;`.
+    Lists in JSON or Python are split as lists, other cells at `separator`, but not within HTML entities such as `&amp;`.
     """
     rows, values = _split(cells, separator)
     values = pc.utf8_trim_whitespace(values)
@@ -142,7 +142,7 @@ def _at(text: str, path: Sequence[str]) -> list[str] | None:
 
 
 def joined(lists: pa.Array) -> pa.Array:
-    """Lists of text as cells: a single value as it is, several as a JSON array."""
+    """Lists of text as cells: a single value unchanged, several values as a JSON array."""
     found = [parts or [] for parts in lists.to_pylist()]
     return pa.array(
         [parts[0] if len(parts) == 1 else as_text(parts) if parts else "" for parts in found], pa.string()
@@ -157,7 +157,7 @@ def _per_distinct(cells: pa.Array, get: Callable[[str], Any]) -> np.ndarray:
 
 
 def amounts(cells: pa.Array, unit: str | None = None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """As `numbers`, with durations such as `PT1H30M` in `unit`, a unit of time, or in seconds."""
+    """Like `numbers`, with durations such as `PT1H30M` in `unit`, a unit of time, or in seconds."""
     rows, values, bad = numbers(cells, unit)
     if not len(bad) or not is_time_unit(unit):
         return rows, values, bad
@@ -174,7 +174,7 @@ def amounts(cells: pa.Array, unit: str | None = None) -> tuple[np.ndarray, np.nd
 
 
 def numbers(cells: pa.Array, unit: str | None = None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Rows and values (float64) of the cells that are numbers, and the rows of cells that are not; empty cells are skipped.
+    """Rows and values (float64) of the cells that are numbers, and the rows of other cells; empty cells are skipped.
 
     `unit` may follow a number.
     """
@@ -188,14 +188,14 @@ def numbers(cells: pa.Array, unit: str | None = None) -> tuple[np.ndarray, np.nd
     rows = np.flatnonzero(good)
     # Arrow does not parse a leading "+"
     text = pc.utf8_ltrim(cells.filter(pa.array(good)), "+")
-    # adding 0.0 turns -0.0 into 0.0: equal numbers have equal bits
+    # adding 0.0 turns -0.0 into 0.0, so that equal numbers have equal bits
     values = pc.cast(text, pa.float64()).to_numpy(zero_copy_only=False) + 0.0
     finite = np.isfinite(values)
     return rows[finite], values[finite], np.sort(np.concatenate([np.flatnonzero(bad), rows[~finite]]))
 
 
 def dates(cells: pa.Array, form: str | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """As `numbers`, for dates: seconds since 1970 in UTC; dates without a zone are in UTC."""
+    """Like `numbers`, for dates: seconds since 1970 in UTC; dates without a zone are in UTC."""
     codes, distinct = encode(pc.utf8_trim_whitespace(cells))
     parsed = [seconds_of(text, form) for text in distinct]
     seconds = np.array([np.nan if value is None else value for value in parsed], dtype=np.float64)[codes]
@@ -205,7 +205,7 @@ def dates(cells: pa.Array, form: str | None) -> tuple[np.ndarray, np.ndarray, np
 
 
 def vectors(cells: pa.Array) -> tuple[np.ndarray, list[np.ndarray], np.ndarray]:
-    """As `numbers`, for vectors of float32; a vector with a value that is not finite is unreadable."""
+    """Like `numbers`, for vectors of float32; a vector with a value that is not finite is unreadable."""
     rows, values, bad = [], [], []
     for row, cell in enumerate(cells.to_pylist()):
         if cell is None or cell == "":
@@ -240,7 +240,7 @@ def _list_rows(
 
 
 def split_plain(cells: pa.Array, separator: str | None) -> tuple[np.ndarray, pa.Array]:
-    """As `split`, without lists and without trimming."""
+    """Like `split`, without lists and without trimming."""
     if separator is None:
         return np.arange(len(cells), dtype=np.int64), cells
     if ";" in separator:

@@ -1,7 +1,7 @@
 """Files as streams of bytes, decompressed.
 
-Enters: a path. Leaves: a stream. Compression is known by the first bytes, since browsers unpack files and keep the name;
-a .zip file must hold one file. Faults are `OSError`s in words for the user, and the output is bounded.
+Enters: a path. Leaves: a stream. Compression is detected from the first bytes, because browsers unpack files and keep the
+name; a .zip file must contain exactly one file. Faults are `OSError`s in words for the user, and the output is bounded.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _MAGIC = {
     b"\xfd7zXZ\x00": "xz",
 }
 _BZ2, _ZIP = b"1AY&SY", (b"PK\x03\x04", b"PK\x05\x06")
-#: a file may expand to this many bytes, or to this many times its size
+#: largest size that a file may expand to, in bytes, and as a multiple of its own size
 _EXPANDED_BYTES, _EXPANSION = 1 << 30, 1000
 _XZ_MEMORY = 256 << 20
 _PIECE = 1 << 16
@@ -36,8 +36,8 @@ def open_bytes(path: Path) -> Any:
     """A stream of the file's bytes, decompressed.
 
     Raises:
-        SourceError: It is a .zip file that does not hold one file, or is not a .zip file at all.
-        OSError: The file cannot be opened; reading raises it, too, where the file is damaged.
+        SourceError: It is a .zip file that does not contain exactly one file, or is not a valid .zip file.
+        OSError: The file cannot be opened; reading raises it too if the file is damaged.
     """
     kind = compression_of(path)
     if not kind:
@@ -49,10 +49,10 @@ def open_bytes(path: Path) -> Any:
 
 
 def inner_name(path: Path) -> str:
-    """Name of the file that a .zip file holds; for another file, its own without the suffix of compression.
+    """Name of the file in a .zip file; for another file, its own name without the suffix of compression.
 
     Raises:
-        SourceError: The .zip file does not hold one file.
+        SourceError: The .zip file does not contain exactly one file.
     """
     if path.suffix.lower() != ".zip":
         return path.stem if path.suffix.lower() in COMPRESSION else path.name
@@ -62,7 +62,7 @@ def inner_name(path: Path) -> str:
 
 
 def compression_of(path: Path) -> str:
-    """The kind of compression by the first bytes, and for .zip files by the name, too; "" if there is none."""
+    """The kind of compression by the first bytes, and for .zip files also by the name; "" if there is none."""
     with path.open("rb") as stream:
         head = stream.read(10)
     if path.suffix.lower() == ".zip":
@@ -95,7 +95,7 @@ def _member(path: Path) -> zipfile.ZipInfo:
 
 
 def _is_noise(entry: zipfile.ZipInfo) -> bool:
-    """Whether an entry is a folder, or what macOS adds."""
+    """Whether an entry is a folder, or a file that macOS adds."""
     name = entry.filename
     return entry.is_dir() or name.startswith("__MACOSX/") or name.endswith(".DS_Store")
 
@@ -110,7 +110,7 @@ def _opened_member(path: Path) -> Any:
 
 
 class _Xz:
-    """Reads .xz files, also of several streams, with bounded memory: their headers may ask for four gigabytes."""
+    """Reads .xz files, also with several streams, in bounded memory: their headers may ask for four gigabytes."""
 
     def __init__(self, path: Path) -> None:
         self.stream = path.open("rb")
@@ -141,7 +141,7 @@ class _Xz:
 
 
 class _Expanded(io.RawIOBase):
-    """A decompressed stream that ends in an `OSError` where the data are damaged, or expand without bound."""
+    """A decompressed stream that raises `OSError` if the data are damaged or expand too far."""
 
     def __init__(self, stream: Any, kind: str, size: int) -> None:
         self.stream, self.kind, self.left = stream, kind, max(_EXPANDED_BYTES, _EXPANSION * size)

@@ -1,10 +1,10 @@
-"""Quotes of a CSV file, followed as the parser does: which cells they enclose, and where one is never closed.
+"""Quotes of a CSV file, tracked as the parser does: which cells they enclose, and which quote is never closed.
 
 Enters: text of rows. Leaves: the line of an open quote, and of torn cells; text without escapes.
 
-The parser opens a quote at the beginning of a cell only. Inside, two quotes are one, and a single one closes; what follows
-up to the delimiter belongs to the cell. So a quote that is never closed ends at the next quote, which opens another cell:
-it has swallowed the lines between, and its text goes on behind the closing quote. Such a cell is torn.
+The parser opens a quote only at the beginning of a cell. Inside, two quotes are one character, and a single quote closes; text
+between it and the delimiter belongs to the cell. A quote that is never closed therefore ends at the next quote, which was meant
+to open another cell. It has swallowed the lines between, and text follows its closing quote. Such a cell is called torn.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ _LINE_ENDS = b"\r\n"
 
 @dataclass(frozen=True)
 class QuoteFaults:
-    """What is wrong with the quotes of a text; lines are counted from 1."""
+    """Faults in the quotes of a text; lines are counted from 1."""
 
     #: lines on which torn cells begin, ascending
     torn: list[int]
-    #: line of the quote that is open at the end; 0 if none is
+    #: line of the quote that is open at the end; 0 if none is open
     opened: int
 
 
 def quote_faults(text: bytes, delimiter: str, quote: str) -> QuoteFaults:
-    """Follow the quotes of a text that begins with a row.
+    """Track the quotes of a text that begins with a row.
 
     Args:
         text: Rows as UTF-8.
@@ -63,7 +63,7 @@ def _inside(is_odd: np.ndarray, begins: np.ndarray) -> np.ndarray:
     """Whether a quoted cell is open before each run of adjacent quotes.
 
     A run of odd length opens or closes, unless it is within an unquoted cell. Up to the first such run the state is the
-    parity of the odd ones; from there on they are followed one by one.
+    parity of the odd runs; from there on, the runs are processed one by one.
     """
     inside: np.ndarray = ((np.cumsum(is_odd) - is_odd) & 1).astype(bool)
     stray = np.flatnonzero(~inside & ~begins & is_odd)
@@ -79,7 +79,7 @@ def _inside(is_odd: np.ndarray, begins: np.ndarray) -> np.ndarray:
 
 
 class Escapes:
-    """Rewrites escaped characters inside quoted cells: an escaped quote is doubled, an escaped escape is single."""
+    """Removes escapes inside quoted cells: an escaped quote becomes two quotes, an escaped escape becomes one."""
 
     def __init__(self, delimiter: str, quote: str, escape: str) -> None:
         mark, sign = re.escape(quote.encode()), re.escape(escape.encode())

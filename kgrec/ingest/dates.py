@@ -1,6 +1,6 @@
 """Dates and times as seconds since 1970.
 
-Enters: the text of a cell. Leaves: seconds in UTC. A form is read only if no other reading of it is possible: the year first, or
+Enters: the text of a cell. Leaves: seconds in UTC. A format is accepted only if it has a single reading: the year first, or
 the month by its English name.
 """
 
@@ -46,14 +46,14 @@ _ORDINAL = re.compile(r"\d{4}-\d{3}")
 _MONTH_ALONE = re.compile(r"\d{4}/\d{2}")
 
 
-# cached, since a file repeats its dates
+# cached, because files repeat dates
 @lru_cache(maxsize=1 << 16)
 def seconds_of(text: str, form: str | None) -> float | None:
     """Seconds since 1970 in UTC; None if the text is not such a date. A date without a zone is in UTC.
 
     Args:
         text: Trimmed.
-        form: Format of `datetime.strptime`; None: ISO 8601, also a year, or a year and a month, and its common variants.
+        form: Format of `datetime.strptime`; None: ISO 8601 (also a year, or a year and a month) and its common variants.
     """
     try:
         value = datetime.strptime(text, form) if form else _without_format(text)
@@ -73,7 +73,7 @@ def is_iso(text: str) -> bool:
 
 
 def _without_format(text: str) -> datetime:
-    # the usual zone of logs in databases, without the detour of an error
+    # the usual zone in database logs, handled without raising an error
     plain, zone = (text[:-4], text[-4:]) if text.endswith((" UTC", " GMT")) else (text, "")
     try:
         value = _iso(plain)

@@ -1,6 +1,6 @@
 """Sorted, distinct rows.
 
-Enters: tables of a graph in any order. Leaves: the same rows, distinct, in an order that depends on their content alone.
+Enters: tables of a graph in any order. Leaves: the same rows, distinct, in an order that depends only on their content.
 Sorting numbers is faster than sorting strings: rows are sorted by ids first, and only ties by their other columns.
 """
 
@@ -20,7 +20,7 @@ TRIPLE_SCHEMA = pa.schema(
 def unique_triples(
     heads: np.ndarray, relations: np.ndarray, tails: np.ndarray, weights: np.ndarray
 ) -> pa.Table:
-    """Distinct triples, sorted by relation, head, tail; of several weights the largest is kept."""
+    """Distinct triples, sorted by relation, head, tail; among several weights the largest is kept."""
     order = _order(heads, relations, tails, weights)
     columns = [column[order] for column in (heads, relations, tails, weights)]
     first = np.ones(len(order), dtype=bool)
@@ -42,7 +42,7 @@ def unique_rows(table: pa.Table) -> pa.Table:
 
 
 def in_order(numbers: np.ndarray, rest: pa.Table, *, once: bool = False) -> np.ndarray:
-    """Order of rows by `numbers`, and of ties by the columns of `rest`; with `once`, the first of equal rows only."""
+    """Order of rows by `numbers`, with ties sorted by the columns of `rest`; with `once`, only the first of equal rows."""
     order = np.argsort(numbers)
     tied = ties(numbers[order])
     few = rest.take(pa.array(order[tied])).add_column(0, "", pa.array(numbers[order[tied]]))

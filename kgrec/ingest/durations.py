@@ -1,7 +1,7 @@
 """Durations as numbers.
 
 Enters: texts such as `PT1H30M` (ISO 8601, xsd:duration), `1 h 30 min`, `1:30:00` or `0 days 01:30:00`, and a unit of time.
-Leaves: numbers in that unit. A year is 365.2425 days, a month the twelfth part of it.
+Leaves: numbers in that unit. A year is 365.2425 days, a month a twelfth of that.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from functools import lru_cache
 
 _DAY = 86_400.0
 _YEAR = 365.2425 * _DAY
-#: seconds -> names of the unit, the first of which is written in a draft
+#: seconds -> names of the unit; drafts write the first one
 _UNITS = {
     0.001: "ms msec msecs millisecond milliseconds",
     1.0: "s sec secs second seconds sek sekunde sekunden",
@@ -43,10 +43,10 @@ def is_time_unit(unit: str | None) -> bool:
     return unit is None or unit.lower() in _SECONDS or unit.lower() in _TWO_NUMBERS
 
 
-# cached, since a file repeats its durations
+# cached, because files repeat durations
 @lru_cache(maxsize=1 << 16)
 def duration(text: str, unit: str | None = None) -> float | None:
-    """A duration in `unit`, or in seconds; None if the text is none, or the unit is not one of time."""
+    """A duration in `unit`, or in seconds; None if the text is not a duration, or the unit is not a unit of time."""
     unit = unit.lower() if unit else "s"
     if len(text) > _LONGEST:
         return None
@@ -57,7 +57,7 @@ def duration(text: str, unit: str | None = None) -> float | None:
 
 
 def worded_unit(text: str) -> str | None:
-    """The unit, as a draft writes it, of a text that is one number and a unit of time, such as `75 mins`."""
+    """The unit, as a draft writes it, of a text with one number and a unit of time, such as `75 mins`."""
     match = _PART.fullmatch(text)
     seconds = _SECONDS.get(match[2].lower()) if match else None
     return None if seconds is None else _UNITS[seconds].split()[0]
@@ -85,10 +85,10 @@ def _of_iso(match: re.Match[str]) -> float | None:
 
 
 def _of_words(text: str) -> float | None:
-    """`1 h 30 min`, also `1h30`; a unit may stand once, after larger ones."""
+    """`1 h 30 min`, also `1h30`; each unit may occur once, after larger ones."""
     total, last, at = 0.0, float("inf"), 0
     while match := _PART.match(text, at):
-        # an m alone may be metres; beside hours or seconds it is minutes
+        # a single m may mean metres; beside hours or seconds it means minutes
         is_minutes = match[2] == "m" and (match.start() > 0 or match.end() < len(text))
         size = 60.0 if is_minutes else _SECONDS.get(match[2].lower(), 0.0)
         if not 0 < size < last:

@@ -26,7 +26,7 @@ ALIAS_SCHEMA = pa.schema(
 
 
 class EntityResolution:
-    """Merges provisional nodes, and gives each entity type, key and IRI."""
+    """Merges provisional nodes, and gives each entity a type, a key and an IRI."""
 
     def __init__(self, statements: Statements, mapping: Mapping) -> None:
         self.nodes, self.mapping = statements.nodes, mapping
@@ -37,7 +37,7 @@ class EntityResolution:
         self.exists = np.array(self.nodes.exists, dtype=bool)
         #: root -> all nodes merged into it, if there are others
         self.members: dict[int, list[int]] = {}
-        #: rows that share IRIs, and are not merged
+        #: rows that share IRIs and are not merged
         self.groups: list[Group] = []
         pairs = np.concatenate([np.empty((0, 2), dtype=np.int64), *statements.same, *self._typed_twins()])
         if len(pairs) and mapping.errors.shared_identity != "merge":
@@ -71,8 +71,8 @@ class EntityResolution:
     def _types_found(self, statements: Statements) -> Iterator[tuple[str, list[np.ndarray]]]:
         """Types with lists of their nodes; the last type of a node counts.
 
-        Order of precedence: the class before the beginning of the IRI, a long beginning before a short one, an earlier
-        type of the mapping before a later one.
+        Precedence: the class before the beginning of the IRI, a long beginning before a short one, an earlier type of the mapping
+        before a later one.
         """
         prefixes = [pair for source in self.mapping.rdf for pair in source.beginnings.items()]
         prefixes.sort(key=lambda pair: -len(pair[0]))
@@ -121,7 +121,7 @@ class EntityResolution:
         return np.asarray(roots[order.to_numpy()], dtype=np.int64)
 
     def _demote_strays(self) -> None:
-        """Make IRIs resources if rdf:type gives them an item type whose items come from a table only: they are no items."""
+        """Make IRIs resources if rdf:type gives them an item type whose items come from a table only; they are not items."""
         only_tables = [name for name, table in self.mapping.nodes.items() if table.item]
         codes = [self._code(name) for name in only_tables]
         stray = self.is_iri & ~self.from_rdf & np.isin(self.type_codes, codes)
@@ -142,7 +142,7 @@ class EntityResolution:
         )
 
     def _iris(self, order: np.ndarray, keys: pa.Array) -> pa.Array:
-        """IRI of each entity: the smallest that a source has for it, or else type and key below the base."""
+        """IRI of each entity: the smallest that a source has for it, or otherwise type and key below the base."""
         begin = pa.array([node_iri(self.mapping.base, type_, "") for type_ in self.nodes.types], keys.type)
         named = np.flatnonzero(np.isin(order, np.array(list(self.members), dtype=np.int64)))
         members = [[m for m in self.members[root] if self.is_iri[m]] for root in order[named].tolist()]
@@ -175,19 +175,19 @@ class EntityResolution:
         return sorted("/".join(self._named(row)) for row in group.rows.tolist())
 
     def aliases(self, entity_of: np.ndarray, report: Report, owners: np.ndarray) -> pa.Table:
-        """The names of merged nodes and the other keys of nodes; the report counts the former, and names the items among them.
+        """The names of merged nodes and the other keys of nodes; the report counts merged names, and lists the items among them.
 
         Args:
             entity_of: Entity of each node, -1 if it is not in the graph; shape (len(nodes),), int64.
             report: Counts for the whole build.
-            owners: As `Statements.owners` returns it.
+            owners: As returned by `Statements.owners`.
         """
         report.shared.add(len(self.groups), map(self._shown, self.groups))
         found: list[tuple[int, str, str, str]] = []
         for root in sorted(self.members, key=lambda node: int(entity_of[node])):
             if entity_of[root] < 0:
                 continue
-            # a node with the same name as its root is no alias, such as an IRI that is the key of a row
+            # a node with the same name as its root is not an alias, for example an IRI that is the key of a row
             others = [node for node in self.members[root] if self._named(node) != self._named(root)]
             names = sorted((*self._named(node), self._own_iri(node)) for node in others)
             found.extend((int(entity_of[root]), *name) for name in names)

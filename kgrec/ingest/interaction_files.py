@@ -1,10 +1,10 @@
-"""Files and frames of interactions beside those of a build: which of the mapping's tables describes them.
+"""Files and frames of interactions other than those of the build: which table of the mapping describes them.
 
-Enters: a path or a table, and the mapping's tables of interactions. Leaves: the table, and what the mapping says of the columns that
-it has. Writes nothing.
+Enters: a path or a table, and the mapping's tables of interactions. Leaves: the table, and the mapping of the columns that it has.
+Nothing is written.
 
-The columns of user and item have the names of the mapping, or are `user_id` and `item_id`. The others have the names of the mapping
-and may be absent.
+The columns of user and item have the names of the mapping, or are `user_id` and `item_id`. The other columns have the names of the
+mapping and may be absent.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from kgrec.ingest.table_files import open_table
 
 
 def matching(path: Path, tables: Sequence[InteractionTable]) -> tuple[Table, InteractionTable]:
-    """The table in a file, and what the mapping says of its columns.
+    """The table in a file, and the mapping of its columns.
 
-    Of several tables of the mapping, the one of which the file has most columns; then the one with the file's name.
+    If the mapping has several tables, the one with most of its columns in the file is chosen; among ties, the one with the file's name.
 
     Raises:
         SourceError: The file is absent or cannot be read, or has no columns of users and items.
@@ -38,7 +38,7 @@ def matching(path: Path, tables: Sequence[InteractionTable]) -> tuple[Table, Int
 
 
 def describing(table: Table, tables: Sequence[InteractionTable]) -> InteractionTable:
-    """What the mapping says of the columns of a table, as `matching`.
+    """The mapping of a table's columns, as in `matching`.
 
     Raises:
         SourceError: It has no columns of users and items.
@@ -55,7 +55,7 @@ def _plain(name: str) -> InteractionTable:
 
 
 def _fit(table: Table, mapped: InteractionTable, name: str) -> tuple[int, bool]:
-    """How well a table of the mapping describes another one: its columns that are there, and whether it has the same name."""
+    """How well a table of the mapping describes another table: number of its columns that exist, and whether it has the same name."""
     return len({*mapped.columns_read} & {*table.columns}), name in {Path(file).name for file in mapped.file}
 
 
@@ -66,13 +66,13 @@ def _opened(path: Path, nulls: tuple[str, ...] = ()) -> Table:
 
 
 def _read_as(path: Path, mapped: InteractionTable) -> Table | None:
-    """The table in a plain format, or in that of the mapping's table; None if it has no columns of users and items."""
+    """The table in a plain format, or in the format of the mapping's table; None if it has no columns of users and items."""
     problem: SourceError | None = None
     try:
         table = _opened(path, mapped.nulls)
         if _has_pair(table, mapped):
             return table
-    except SourceError as error:  # such as a suffix that names no format
+    except SourceError as error:  # for example a suffix without a known format
         if not path.is_file():
             raise
         problem = error
@@ -90,7 +90,7 @@ def _has_pair(table: Table, mapped: InteractionTable) -> bool:
 
 
 def _described(columns: list[str], mapped: InteractionTable) -> InteractionTable:
-    """What a table of the mapping says of the columns that a file has."""
+    """A table of the mapping, reduced to the columns that a file has."""
     user, item = (next(name for name in pair if name in columns) for pair in _names(mapped))
     value = mapped.value if mapped.value in columns else None
     changed: dict[str, Any] = {
@@ -103,7 +103,7 @@ def _described(columns: list[str], mapped: InteractionTable) -> InteractionTable
     if mapped.time not in columns:
         changed |= {"time": None, "time_format": None, "time_unit": None}
     if mapped.position is not None and mapped.position not in columns:
-        # such as a list of clicks, the newest one last
+        # for example a list of clicks, newest last
         changed |= {"position": None, "order": "rows"}
     if mapped.event not in columns:
         changed |= {"event": None, "events": None}

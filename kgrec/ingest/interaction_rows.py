@@ -25,13 +25,13 @@ from kgrec.ingest.times import Clock
 
 #: rows of several batches whose users are encoded together
 _WAITING = 2_000_000
-#: a log that ends before 1980 counts something other than seconds
+#: a log that ends before 1980 probably does not count seconds
 _EARLY = 315_532_800
-#: positions from here on are not exact as numbers of double precision
+#: positions from here on are not exact in double precision
 _MAX_POSITION = 2**53
 UNKNOWN_ITEM = "names an unknown item"
 NO_USER = "has an empty user or item"
-_REMEDY = "Mend the row, or the mapping's `interactions:`."
+_REMEDY = "Correct the row, or the mapping's `interactions:`."
 _COMPARE: dict[str, Callable[[np.ndarray, float], np.ndarray]] = {
     ">=": operator.ge,
     "<=": operator.le,
@@ -54,7 +54,7 @@ class InteractionRows:
     has_time: bool = False
     has_position: bool = False
     has_weight: bool = False
-    #: distinct users of each group of batches; `user` is an index into their concatenation, in which users may repeat
+    #: distinct users per group of batches; `user` is an index into their concatenation, in which users may repeat
     users: list[pa.Array] = field(default_factory=list)
     user: list[np.ndarray] = field(default_factory=list)
     item: list[np.ndarray] = field(default_factory=list)
@@ -62,20 +62,20 @@ class InteractionRows:
     value: list[np.ndarray] = field(default_factory=list)
     #: int64, 0 where there is none; only if `has_time`
     time: list[np.ndarray] = field(default_factory=list)
-    #: int64, -1 where it is unknown; only if `has_position`
+    #: int64, -1 if unknown; only if `has_position`
     position: list[np.ndarray] = field(default_factory=list)
     #: float32; only if `has_weight`
     weight: list[np.ndarray] = field(default_factory=list)
-    #: whether each row is learned from
+    #: whether each row is positive and therefore learned from
     positive: list[np.ndarray] = field(default_factory=list)
-    #: users of the last batches, not encoded yet
+    #: users of the last batches, not yet encoded
     waiting: list[pa.Array] = field(default_factory=list)
     #: rows of all files so far, used or not
     n_read: int = 0
 
     @classmethod
     def of(cls, tables: Sequence[InteractionTable]) -> InteractionRows:
-        """No rows yet, with the columns that the tables have together."""
+        """An empty log, with the columns that the tables have together."""
         return cls(
             any(table.value is not None for table in tables),
             any(table.time is not None for table in tables),
@@ -88,22 +88,22 @@ class InteractionRows:
 class LogReader:
     """Reads the files of one table of interactions, and counts their rows together."""
 
-    #: the rows are appended to it
+    #: the log to append the rows to
     log: InteractionRows
     #: the table's part of the mapping
     mapped: InteractionTable
     #: counts for the whole build
     report: Report
     item_codes: ItemCodes
-    #: rows of all files that name an item, and those of them that name an unknown one
+    #: number of rows of all files that name an item, and number of those that name an unknown item
     named: int = 0
     unknown: Places = field(default_factory=Places)
     rows: int = 0
-    #: some of the unknown names
+    #: examples of the unknown names
     unknown_names: set[str] = field(default_factory=set)
-    #: column -> values of the mapping that some row has
+    #: column -> values of the mapping that at least one row has
     met: dict[str, set[str]] = field(default_factory=dict)
-    #: column -> value -> rows that are left out since the mapping does not list the value
+    #: column -> value -> rows left out because the mapping does not list the value
     left_out: dict[str, Counter[str]] = field(default_factory=dict)
 
     def read(self, table: Table, tally: Tally) -> None:
@@ -199,7 +199,7 @@ class LogReader:
         tally.report.spoiled += int(spoiled.sum())
 
     def _chosen(self, batch: Batch, tally: Tally) -> tuple[np.ndarray, np.ndarray]:
-        """Whether the mapping's `only:` and `events:` keep each row, bool; and the weight of each, float32."""
+        """Whether the mapping's `only:` and `events:` keep each row, bool; and the weight of each row, float32."""
         chosen = np.ones(len(batch), dtype=bool)
         weight = np.full(len(batch), self.mapped.weight, dtype=np.float32)
         for column, values in self.mapped.only.items():
@@ -213,7 +213,7 @@ class LogReader:
     def _listed(
         self, batch: Batch, column: str, values: tuple[str, ...], chosen: np.ndarray, tally: Tally
     ) -> np.ndarray:
-        """Position of each row's value in `values`, -1 if it is not one of them; of the `chosen` rows, others are counted."""
+        """Position of each row's value in `values`, -1 for other values, which are counted for the `chosen` rows."""
         codes, distinct = cells.encode(pc.utf8_trim_whitespace(batch.plain(column)))
         place = np.array([values.index(text) if text in values else -1 for text in distinct], np.int64)
         counts = np.bincount(codes[chosen], minlength=len(distinct))
@@ -254,7 +254,7 @@ class LogReader:
         return times
 
     def _positions(self, batch: Batch, rows: np.ndarray, tally: Tally, spoiled: np.ndarray) -> np.ndarray:
-        """What orders the rows of a user, -1 where it is unknown; shape (len(rows),), int64."""
+        """The positions that order the rows of a user, -1 if unknown; shape (len(rows),), int64."""
         column = self.mapped.position
         if column is None:
             return np.asarray(self.log.n_read - len(batch) + rows, np.int64)
@@ -274,7 +274,7 @@ class LogReader:
         tally.report.spoiled += count
         why = f"is not in {unit}, as most of the file is"
         tally.fail(
-            self.mapped.time, others, count, why, "Mend the rows, or give `time_unit:` in the mapping."
+            self.mapped.time, others, count, why, "Correct the rows, or give `time_unit:` in the mapping."
         )
         tally.report.times = _span(times, unit)
 
@@ -288,7 +288,7 @@ def _positives(mapped: InteractionTable, value: np.ndarray) -> np.ndarray:
 
 
 def _item_codes(column: pa.Array, item_ids: ItemCodes) -> np.ndarray:
-    """Code of the item of each row, -1 where it is unknown; distinct names are looked up once."""
+    """Item code of each row, -1 for unknown items; distinct names are looked up once."""
     encoded = pc.dictionary_encode(column)
     codes = (
         np.append(item_ids(pc.utf8_trim_whitespace(encoded.dictionary)), -1)
@@ -299,17 +299,17 @@ def _item_codes(column: pa.Array, item_ids: ItemCodes) -> np.ndarray:
 
 
 def _span(times: list[np.ndarray], unit: str) -> str:
-    """The unit of some times, and the first and the last of them; "" if there are none."""
+    """The unit, the first and the last of some times; "" if there are none."""
     ends = [end for part in times if (some := part[part != 0]).size for end in (some.min(), some.max())]
     if not ends:
         return ""
     first, last = (np.datetime64(int(end), "s") for end in (min(ends), max(ends)))
-    doubt = " (an order, rather than times?)" if unit and max(ends) < _EARLY else ""
+    doubt = " (perhaps an order rather than times)" if unit and max(ends) < _EARLY else ""
     return f"{unit or 'dates'}, from {first} to {last}".replace("T", " ") + doubt
 
 
 def _encode_users(log: InteractionRows) -> None:
-    """Encode the users of the waiting batches together, since most users are in several batches."""
+    """Encode the users of the waiting batches together, because most users are in several batches."""
     if not log.waiting:
         return
     encoded = pc.dictionary_encode(pa.chunked_array(log.waiting, pa.string())).combine_chunks()

@@ -1,6 +1,6 @@
-"""The objects of one JSON text, one after the other, without holding the text as a whole.
+"""The objects of one JSON text, read one after the other without holding the whole text in memory.
 
-Enters: a text with a list of objects, an object with one such list, or objects in a row. Leaves: the objects with their lines.
+Enters: a text with a list of objects, an object with one such list, or consecutive objects. Leaves: the objects with their lines.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from kgrec.ingest.objects import is_keyed, objects_in, value_at
 from kgrec.ingest.text_stream import TextStream
 
 _SPACE = re.compile(r"\s*")
-#: most characters of an object
+#: largest number of characters of an object
 _LARGEST = 64 << 20
 _FIRST = 1 << 20
 
@@ -27,14 +27,14 @@ class Row:
 
     line: int
     text: str
-    #: None if the text is no object
+    #: None if the text is not an object
     value: dict[str, Any] | None
     #: whether it has bytes that are not in the file's encoding
     is_garbled: bool
 
 
 class JsonObjects:
-    """Reads a stream; `text` is the part that is kept, `at` the place in it, and `line` is the line at `marked`."""
+    """Reads a stream; `text` is the buffered part, `at` the position in it, and `line` the line at `marked`."""
 
     def __init__(self, name: str, stream: TextStream) -> None:
         self.name, self.stream = name, stream
@@ -44,7 +44,7 @@ class JsonObjects:
         """The objects.
 
         Raises:
-            SourceError: The text is not JSON, or has no list of objects, or several.
+            SourceError: The text is not JSON, or has no list of objects, or has several.
         """
         first = self._peek()
         if first == "[":
@@ -55,10 +55,10 @@ class JsonObjects:
         elif first == "{":
             yield from self._of_members()
         else:
-            raise self._fault("is no JSON")
+            raise self._fault("is not JSON")
 
     def _of_members(self) -> Iterator[Row]:
-        """The objects in the one list of objects among the fields of an object."""
+        """The objects in the only list of objects among the fields of an object."""
         lists: list[str] = []
         self._skip("{")
         while self._peek() not in ("}", ""):
@@ -69,7 +69,7 @@ class JsonObjects:
                 if len(lists) > 1:
                     raise SourceError(
                         f"{self.name}:{self._line_at(self.at)}: there are two lists of objects, '{lists[0]}' and '{lists[1]}'.",
-                        f"Write each to a file: jq -c '.{lists[0]}[]' {self.name} > {lists[0]}.jsonl",
+                        f"Write each list to its own file: jq -c '.{lists[0]}[]' {self.name} > {lists[0]}.jsonl",
                     )
                 yield from self._elements()
             else:
@@ -81,7 +81,7 @@ class JsonObjects:
             keyed = "to_entries[] | {key: .key} + .value"
             raise SourceError(
                 f"{self.name} is an object without a list of objects.",
-                f"Write a list of objects, as pandas does by orient='records'; or jq -c '{keyed}' {self.name}",
+                f"Write a list of objects, as pandas does with orient='records'; or use jq -c '{keyed}' {self.name}",
             )
 
     def _elements(self) -> Iterator[Row]:
@@ -115,7 +115,7 @@ class JsonObjects:
     # the text
 
     def _peek(self, further: int = 0) -> str:
-        """The next character that is no space, or the one after it; "" at the end."""
+        """The next character that is not a space, or the one after it; "" at the end."""
         at = self.at
         for _ in range(further + 1):
             while True:
@@ -141,16 +141,16 @@ class JsonObjects:
                 value, self.at = value_at(self.text, self.at)
                 return value
             except json.JSONDecodeError as error:
-                # the same fault with more text is one of the file
+                # the same error with more text is an error of the file
                 is_cut = error.msg.startswith("Unterminated") or error.pos != last
                 last = error.pos
                 if not is_cut or len(self.text) - self.at > _LARGEST or not self._double():
-                    raise self._fault("is no JSON", error.pos) from None
+                    raise self._fault("is not JSON", error.pos) from None
             except RecursionError:
                 raise self._fault("is nested too deeply") from None
 
     def _double(self) -> bool:
-        """Read as much again; returns whether there was more."""
+        """Double the buffered text; returns whether there was more to read."""
         wanted, found = len(self.text) - self.at, False
         while wanted > 0 and self._more():
             wanted -= 1 << 20
@@ -163,13 +163,13 @@ class JsonObjects:
         return bool(piece)
 
     def _forget(self) -> None:
-        """Drop the text that is read, once it is long."""
+        """Drop the processed text once it is long."""
         if self.at > _FIRST:
             self._line_at(self.at)
             self.text, self.at, self.marked = self.text[self.at :], 0, 0
 
     def _line_at(self, at: int) -> int:
-        """The line of a place, which is not before an earlier one."""
+        """The line of a position, which must not be before an earlier one."""
         self.line += self.text.count("\n", self.marked, at)
         self.marked = at
         return self.line
@@ -178,5 +178,5 @@ class JsonObjects:
         line = self._line_at(self.at if at is None else at)
         return SourceError(
             f"{self.name}:{line}: the text {what}.",
-            "Mend the file, or write one object per line, where bad lines are counted and left out.",
+            "Correct the file, or write one object per line, where bad lines are counted and left out.",
         )

@@ -1,7 +1,7 @@
 """Objects of JSON files as batches of text columns.
 
 Enters: a file with one object per line, in JSON or as Python prints it; or one JSON text with a list of objects. Leaves:
-`Batch`es; numbers keep their digits as written, arrays and objects are JSON text, null is "". It is pure Python because
+`Batch`es; numbers keep their digits as written, arrays and objects are JSON text, null is "". This is pure Python because
 Arrow's reader guesses types, and reads "007" and 7 as equal.
 """
 
@@ -32,15 +32,15 @@ def open_json(source: Source, form: TableFormat, kind: str) -> Table:
     Args:
         source: The file.
         form: Its format.
-        kind: `jsonl` or `json`; either is read as the other if its first lines are so.
+        kind: `jsonl` or `json`; a file is read as the other kind if its first lines show it.
 
     Raises:
-        SourceError: There is no object in the first lines; or a JSON text is malformed, or has no list of objects, or several.
+        SourceError: The first lines contain no object; or a JSON text is malformed, or has no list of objects, or has several.
     """
     with TextStream(source, form.encoding, longest=_LONGEST_TEXT) as stream:
         lines = [line for _, line in islice(stream.numbered(), _FIRST_LINES)]
     objects = [found for line in lines if (found := object_of(line)) is not None]
-    # the last element of a list may be alone on its line, too
+    # the last element of a list may be alone on its line too
     is_text = 2 * len(objects) < len(lines) or any(line.startswith("[") for line in lines[:1])
     is_text |= kind == "json" and len(lines) == 1 and any(objects_in(one) or is_keyed(one) for one in objects)
     if is_text and (kind == "json" or lines[0][0] in "[{"):

@@ -1,7 +1,7 @@
-"""Remote contexts of JSON-LD, replaced by what is known of them: nothing is fetched.
+"""Remote contexts of JSON-LD, replaced by built-in ones; nothing is fetched.
 
-Enters: JSON-LD as a byte stream. Leaves: the same stream, in which each known remote context stands in full. Lines stay
-where they are.
+Enters: JSON-LD as a byte stream. Leaves: the same stream, in which the content of each known remote context replaces its
+address. Line numbers do not change.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from kgrec.errors import SourceError
 
 _KEY = re.compile(rb'(?<!\\)"@context"\s*:\s*')
 _STRING = re.compile(rb'"([^"\\]*)"')
-#: the end of a piece that may be the beginning of a key `@context`
+#: end of a piece that may be the beginning of a key `@context`
 _BEGUN = re.compile(rb'"(@[a-z]{0,7}|@context"\s*|@context"\s*:\s*)?$')
 _PIECE, _LONGEST = 1 << 16, 1 << 20
-#: depth of contexts within contexts
+#: largest depth of contexts within contexts
 _DEEPEST = 50
 
-#: properties of schema.org whose values are addresses; the others may be text, too
+#: properties of schema.org whose values are addresses; values of other properties may also be text
 _SCHEMA_LINKS = [
     "additionalType",
     "codeRepository",
@@ -42,7 +42,7 @@ _SCHEMA_LINKS = [
     "trackingUrl",
     "url",
 ]
-#: schema.org's context by its rules: terms are below its vocabulary, and addresses are nodes
+#: schema.org's context, by its rules: terms are below its vocabulary, and addresses are nodes
 _SCHEMA_ORG: dict[str, Any] = {
     "@vocab": "http://schema.org/",
     "id": "@id",
@@ -71,13 +71,13 @@ _KNOWN = dict.fromkeys(
 
 
 class KnownContexts:
-    """A byte stream of JSON-LD with known remote contexts in full."""
+    """A byte stream of JSON-LD with the content of known remote contexts."""
 
     def __init__(self, stream: Any, name: str) -> None:
         self.stream, self.name = stream, name
         self.ready, self.given, self.held = b"", 0, b""
         self.line, self.ended = 1, False
-        #: the last context and what stands in its place: most files repeat one
+        #: the last context and its replacement: most files repeat one
         self.written: dict[bytes, bytes] = {}
 
     def read(self, size: int = -1) -> bytes:
@@ -95,7 +95,7 @@ class KnownContexts:
         return self.ready[begin : self.given]
 
     def _replaced(self, text: bytes) -> bytes:
-        """`text` with its contexts replaced, up to one that is not complete, which is held back."""
+        """`text` with its contexts replaced, up to an incomplete one, which is held back."""
         done: list[bytes] = []
         at = 0
         while match := _KEY.search(text, at):
@@ -124,7 +124,7 @@ class KnownContexts:
         if text not in self.written:
             replaced = self._known(value, 0)
             plain = json.dumps(replaced, separators=(",", ":")).encode()
-            # line breaks may stand between values of JSON
+            # JSON allows line breaks between values
             self.written = {text: text if replaced == value else plain + b"\n" * text.count(b"\n")}
         return self.written[text]
 
@@ -163,11 +163,11 @@ class KnownContexts:
 
 
 def _value(text: bytes, at: int) -> tuple[Any, int] | None:
-    """The JSON value that begins at `at`, and its end; None if it is not complete, or no JSON."""
+    """The JSON value that starts at `at`, and its end; None if it is incomplete, or not JSON."""
     if found := _STRING.match(text, at):
         return found[1].decode("utf-8", "replace"), found.end()
     for length in (4096, _LONGEST):
-        # in Latin-1 each byte is a character, so that the end can be found before the bytes are decoded
+        # in Latin-1 each byte is a character, so the end can be found before the bytes are decoded
         try:
             _, end = json.JSONDecoder().raw_decode(text[at : at + length].decode("latin-1"))
             return json.loads(text[at : at + end].decode("utf-8")), at + end

@@ -1,7 +1,7 @@
-"""Why keys that should match do not: each candidate is tested against the keys that exist.
+"""Why keys that should match do not: each candidate cause is tested against the existing keys.
 
-Enters: keys as a file has them, keys that exist, and other columns of both files. Leaves: the `Mismatch` under which most keys
-match, with the mend.
+Enters: keys as a file has them, existing keys, and other columns of both files. Leaves: the `Mismatch` that explains most keys,
+with a remedy.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-#: share of the keys without a match that must match under a candidate
+#: smallest share of the unmatched keys that a candidate must match
 LEAST_SHARE = 0.5
-#: share of its values that must differ in a column that may be a key
+#: smallest share of distinct values in a column that may be a key
 _UNIQUE = 0.9
-#: another column of the file must have this share of the distinct values of the keys: a column of ratings matches by chance
+#: smallest share of the keys' distinct values that another column must have; a column of ratings matches by chance
 _VARIETY = 0.5
-#: numbers are compared at an offset only if there are this many, and this share of them matches
+#: numbers are compared at an offset only if there are at least this many, and at least this share of them matches
 _LEAST_NUMBERS, _OFFSET_SHARE = 3, 0.9
 
-#: distinct keys that are compared
+#: largest number of distinct keys to compare
 _MOST_KEYS = 20_000
 
 Change = Callable[[pa.Array], pa.Array]
@@ -34,12 +34,12 @@ Spelling = tuple[str, tuple[Change, ...], str]
 class Keys:
     """Distinct values of a column, without empty ones."""
 
-    #: as messages name it, such as "ratings.csv"
+    #: name in messages, such as "ratings.csv"
     file: str
     column: str
     #: large_string
     values: pa.Array
-    #: filled cells that were read
+    #: number of filled cells that were read
     cells: int
 
     @property
@@ -55,9 +55,9 @@ class Keys:
 
 @dataclass(frozen=True)
 class Mismatch:
-    """A likely cause."""
+    """A likely cause of a mismatch."""
 
-    #: of the distinct keys that match under it
+    #: share of the distinct keys that match if the cause is removed
     share: float
     cause: str
     mend: str
@@ -68,13 +68,13 @@ class Mismatch:
 
 @dataclass(frozen=True)
 class Setting:
-    """How the mapping would name other columns."""
+    """How the mapping would refer to other columns."""
 
-    #: column of the catalogue -> what to write so that keys are looked up there
+    #: column of the catalogue -> what to write to look keys up there
     by_column: Callable[[str], str]
-    #: other column of the file -> what to write so that it has the keys
+    #: other column of the file -> what to write to read the keys from it
     from_column: Callable[[str], str]
-    #: column that would be swapped with that of the keys, what to write then, and the keys that exist for that column
+    #: column that may be swapped with the column of the keys, what to write then, and the existing keys of that column
     partner: str = ""
     swapped: str = ""
     partner_known: Keys | None = None
@@ -83,14 +83,14 @@ class Setting:
 def likely_mismatch(
     wanted: Keys, known: Keys, beside: Mapping[str, Keys], catalogue: Mapping[str, Keys], setting: Setting
 ) -> Mismatch | None:
-    """The candidate under which most keys match; None if none explains the mismatch.
+    """The candidate that explains most keys; None if none explains the mismatch.
 
     Args:
         wanted: Keys as the file has them.
-        known: Keys that exist.
+        known: Existing keys.
         beside: Other columns of the file, by name.
         catalogue: Other columns of the table of the nodes, by name.
-        setting: How to write the mend.
+        setting: How to write the remedy.
     """
     if not len(wanted.values) or not len(known.values):
         return None
@@ -98,7 +98,7 @@ def likely_mismatch(
     already = _share(wanted.values, known.values)
     least = already + LEAST_SHARE * (1 - already) - 1e-9  # shares are rounded
     texts, numbers = _texts_and_numbers(beside, setting, wanted)
-    # in the order of evidence: numbers match other numbers by chance
+    # in order of evidence, because numbers match other numbers by chance
     found = [
         *_by_spelling(wanted, known, _SPELLINGS),
         *_by_catalogue(wanted, known, catalogue, setting),
@@ -108,12 +108,12 @@ def likely_mismatch(
         *_by_offset(wanted, known),
     ]
     good = [candidate for candidate in found if candidate.share >= least]
-    # of equal shares, the first
+    # among equal shares, the first one
     return max(good, key=lambda candidate: round(candidate.share, 2), default=None)
 
 
 def counted_from(unknown: str, known: pa.Array) -> str:
-    """A sentence if the only unknown key continues the numbers that exist on one side: a file may count from another start."""
+    """A sentence if the only unknown key continues the existing numbers at one end: the files may count from different starts."""
     numbers = _numbers(known)
     if len(numbers) < max(_LEAST_NUMBERS, len(known)) or not unknown.isdecimal():
         return ""
@@ -121,7 +121,7 @@ def counted_from(unknown: str, known: pa.Array) -> str:
     if int(unknown) not in (first - 1, last + 1):
         return ""
     return (
-        f"the only unknown id is {unknown}, beside the ids {first} to {last}: perhaps one file counts from "
+        f"the only unknown id is {unknown}, next to the ids {first} to {last}: perhaps one file counts from "
         f"another start, and all ids are shifted. Check with a few labels."
     )
 
@@ -157,7 +157,7 @@ _ZEROS = _replaced(r"^0+(\d)", r"\1")
 _BLANKS = _replaced(r"[\s\p{Z}]+", "")
 _MARKS = _replaced(r"[\s\p{Z}\p{P}]+", "")
 _LOCAL = _replaced(r"^.*[/#:]", "")
-#: what differs, the change after which it does not, and the mend
+#: what differs, the change that removes the difference, and the remedy
 _SPELLINGS: tuple[Spelling, ...] = (
     (
         'a final ".0"',
@@ -213,7 +213,7 @@ def _by_spelling(wanted: Keys, known: Keys, spellings: Sequence[Spelling]) -> It
 def _texts_and_numbers(
     beside: Mapping[str, Keys], setting: Setting, wanted: Keys
 ) -> tuple[dict[str, Keys], dict[str, Keys]]:
-    """The columns whose matches are evidence, and those of numbers, which match by chance.
+    """The columns whose matches are evidence, and columns of numbers, which match by chance.
 
     A swapped column of numbers is evidence if the keys of the other column match in its place.
     """

@@ -1,7 +1,7 @@
 """References to nodes that no source has.
 
-Enters: the edges of `Statements`, and the entity of each node. Leaves: counts in the `Report`: for each relation and type, and for
-each file, where a row of an edge table counts as not used.
+Enters: the edges of `Statements`, and the entity of each node. Leaves: counts in the `Report`, per relation and type, and per
+file, where a row of an edge table counts as not used.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ def report_missing(
     policy: ErrorPolicy,
     report: Report,
 ) -> None:
-    """Count the ends of edges that are no entity.
+    """Count the ends of edges that are not entities.
 
     Args:
         statements: Their edges.
         type_codes: Type of each node; shape (len(nodes),).
         entity_of: Entity of each node, -1 if it is not in the graph; shape (len(nodes),), int64.
-        policy: Whether to stop at the first.
+        policy: Whether to stop at the first missing end.
         report: Counts for the whole build.
 
     Raises:
@@ -52,7 +52,7 @@ def report_missing(
         if edges.are_rows:
             _drop(edges, rows, report)
         elif edges.lines is not None and len(rows):
-            # a list of references is of use if some of them lead to a node
+            # a list of references is useful if some of them lead to a node
             alone = ~np.isin(edges.lines[rows], np.delete(edges.lines, rows))
             spoiled.setdefault(edges.source, []).append(edges.lines[rows[alone]])
     for source, lines in spoiled.items():
@@ -72,7 +72,7 @@ def _places(edges: Edges, rows: np.ndarray, keys: list[str]) -> list[str]:
 
 
 def _drop(edges: Edges, rows: np.ndarray, report: Report) -> None:
-    """Rows of edges are counted as used when they are read, before their ends are known."""
+    """Count rows of edges as not used; they were counted as used when read, before their ends were known."""
     if not len(rows):
         return
     assert edges.lines is not None

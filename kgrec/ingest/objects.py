@@ -1,7 +1,7 @@
-"""Values written as JSON or as Python: lists in cells, objects, and fields within objects.
+"""Values in JSON or Python notation: lists in cells, objects, and fields of objects.
 
-Enters: text of cells. Leaves: plain values, and the values at a path of fields. Numbers stay text, as they are written.
-Nothing is executed: Python's literals are parsed, within bounds.
+Enters: text of cells. Leaves: plain values, and the values at a path of fields. Numbers stay text, as written.
+Nothing is executed: Python literals are parsed, within bounds.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-#: JSON with numbers as text; pandas writes NaN for what is missing
+#: JSON with numbers as text; pandas writes NaN for missing values
 DECODER = json.JSONDecoder(
     parse_int=str, parse_float=str, parse_constant=lambda name: None if name == "NaN" else name
 )
 #: half of a surrogate pair, which cannot be encoded
 _HALF = re.compile("[\ud800-\udfff]")
-#: most characters of a Python literal
+#: largest number of characters of a Python literal
 _LONGEST = 1 << 17
 _STRING = r"(?:'[^'\\]*'|\"[^\"\\]*\")"
-#: numpy writes arrays without commas; as Python, adjacent strings would be one
+#: numpy writes arrays without commas; Python would join adjacent strings
 _ARRAY = re.compile(rf"\[\s*{_STRING}(?:\s+{_STRING})+\s*\]")
 #: elements of arrays of PostgreSQL: quoted, or without special characters
 _ELEMENT = r"""(?:"((?:[^"\\]|\\.)*)"|([^\s{}",\\:][^{}",\\:]*))"""
@@ -35,7 +35,7 @@ def parse(text: str) -> Any:
     """The value of a JSON text or a Python literal, with numbers as text.
 
     Raises:
-        ValueError: It is neither, or is nested too deeply.
+        ValueError: The text is neither, or is nested too deeply.
     """
     try:
         return parse_json(text)
@@ -54,7 +54,7 @@ def parse_json(text: str) -> Any:
 
 
 def value_at(text: str, at: int) -> tuple[Any, int]:
-    """As `parse_json`, for a value that begins at a place in a text; also returns its end."""
+    """Like `parse_json`, for a value that starts at a position in a text; also returns its end."""
     value, end = DECODER.raw_decode(text, at)
     return _whole(value, text[at:end]), end
 
@@ -88,7 +88,7 @@ def _elements_of(text: str) -> list[str] | None:
 
 
 def objects_of(text: str) -> list[dict[str, Any]]:
-    """The object that a text is, or the objects in a list; none if there is something else."""
+    """The object in a text, or the objects in a list; empty for anything else."""
     try:
         value = parse(text)
     except ValueError:
@@ -98,7 +98,7 @@ def objects_of(text: str) -> list[dict[str, Any]]:
 
 
 def object_of(text: str) -> dict[str, Any] | None:
-    """The object that a text is; None if it is something else."""
+    """The object in a text; None for anything else."""
     try:
         value = parse(text)
     except ValueError:
@@ -121,7 +121,7 @@ def is_keyed(value: dict[str, Any]) -> bool:
 
 
 def leaves(value: Any, path: Sequence[str]) -> Iterator[str]:
-    """The single values at a path of fields, in all objects of lists on the way; also fields whose names have dots."""
+    """The single values at a path of fields, through objects and lists; also fields whose names have dots."""
     if isinstance(value, list):
         for part in value:
             yield from leaves(part, path)
@@ -148,7 +148,7 @@ def _parse_python(text: str) -> Any:
         raise ValueError
     if _ARRAY.fullmatch(text):
         return [single or double for single, double in _STRINGS.findall(text)]
-    # without other quotes and escapes the two differ in quotes alone; this is ten times as fast
+    # without other quotes and escapes, the two notations differ only in quotes; this is ten times as fast
     if '"' not in text and "\\" not in text:
         try:
             return parse_json(text.replace("'", '"'))
@@ -172,7 +172,7 @@ class _WithoutNan(ast.NodeTransformer):
 
 
 def _plain(value: Any) -> Any:
-    """A Python literal as parsed JSON is: sets are sorted."""
+    """A Python literal in the form of parsed JSON; sets are sorted."""
     if isinstance(value, str):
         return _HALF.sub("\ufffd", value)
     if value is None or isinstance(value, bool):

@@ -1,6 +1,6 @@
-"""Rows that have some of a table's columns: what the mapping says of these.
+"""Rows that have only some of a table's columns, and the mapping of these columns.
 
-Enters: a `Mapping`, and the tables of an update. Leaves: a mapping with their columns only. Writes nothing.
+Enters: a `Mapping`, and the tables of an update. Leaves: a mapping with only their columns. Nothing is written.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from kgrec.ingest.mapping.schema import Mapping, NodeTable
 
 
 def with_columns_of(mapping: Mapping, tables: Dict[str, Sequence[Table]]) -> Mapping:
-    """The mapping with the columns that rows have.
+    """The mapping, reduced to the columns that rows have.
 
     Args:
-        mapping: Of the whole tables.
-        tables: Type of nodes -> its tables; types that the mapping does not have are left to the reader.
+        mapping: Mapping of the whole tables.
+        tables: Node type -> its tables; types that the mapping lacks are left to the reader.
 
     Raises:
-        SourceError: A table lacks the key, has no other column of the mapping, or lacks one that another table of the type has; or
-            rows have one of several columns that make the same relation, so the others cannot keep their values.
+        SourceError: A table lacks the key, has no other column of the mapping, or lacks a column that another table of the type has;
+            or rows have only one of several columns that make the same relation, so the others cannot keep their values.
     """
     nodes = dict(mapping.nodes)
     for type_, several in tables.items():
@@ -58,7 +58,7 @@ def _reduced(type_: str, mapped: NodeTable, tables: Sequence[Table]) -> NodeTabl
 
 
 def _check_relations(table: Table, read: Dict[str, AnyRole], present: list[str]) -> None:
-    """Refuse one of several columns that make the same relation."""
+    """Raise SourceError if only one of several columns that make the same relation is present."""
     made = {_makes(name, read[name]): name for name in present}
     for name, role in read.items():
         other = made.get(_makes(name, role))

@@ -1,6 +1,6 @@
-"""What is wrong with an RDF file, with its line and a way out.
+"""Explains errors in RDF files, with the line and a remedy.
 
-Enters: an error of the parser, whose words are for its developers, and the file. Leaves: a `SourceError`.
+Enters: an error of the parser, whose message is for developers, and the file. Leaves: a `SourceError`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from kgrec.ingest.rdf_sniff import NAMES, is_another, rdf_by_content
 from kgrec.ingest.sources import Source
 
 _HEAD, _LONGEST = 10_000, 1 << 16
-#: errors of expat for XML that breaks off
+#: errors of expat for incomplete XML
 _UNCLOSED = [
     expat.errors.codes[text]
     for text in (expat.errors.XML_ERROR_NO_ELEMENTS, expat.errors.XML_ERROR_UNCLOSED_TOKEN)
@@ -29,9 +29,9 @@ _UNCLOSED = [
 _SKIPS = "or convert the file to N-Triples, in which bad lines are counted and skipped"
 _NO_XML = "Convert it to a table, JSON lines or RDF; kgrec reads no other XML."
 _INCOMPLETE = (
-    "Complete it: the download may have broken off, or a quote or a bracket that opens there is never closed."
+    "Complete it: the download may be incomplete, or a quote or a bracket that opens there is never closed."
 )
-#: words of the parsers -> what is wrong, and the way out; {0} is what the words name
+#: message of the parsers -> what is wrong, and the remedy; {0} is the part that the message names
 _MEANINGS: list[tuple[str, str, str]] = [
     (
         r"The prefix (\S*?):? has not been declared",
@@ -46,12 +46,12 @@ _MEANINGS: list[tuple[str, str, str]] = [
     (
         r"Invalid IRI code point '(.+?)'",
         "an IRI has the character '{0}', which no IRI may have",
-        f"Write {{1}} in its place, {_SKIPS}.",
+        f"Write {{1}} instead, {_SKIPS}.",
     ),
     (
         r"Invalid IRI percent encoding",
         "an IRI has a '%' without two hexadecimal digits after it",
-        f"Write %25 in its place, {_SKIPS}.",
+        f"Write %25 instead, {_SKIPS}.",
     ),
     (
         r"No scheme found in an absolute IRI|relative IRI",
@@ -68,34 +68,34 @@ _MEANINGS: list[tuple[str, str, str]] = [
         "the entity '&{0};' is not declared",
         "Write the character itself; XML knows only &amp; &lt; &gt; &quot; &apos;.",
     ),
-    (r"Cannot find ';' after '&'", "an '&' stands alone", "Write &amp; in its place."),
+    (r"Cannot find ';' after '&'", "an '&' is not part of an entity", "Write &amp; instead."),
     (
         r"expected `(</\S+>)`, but `(</\S+>)` was found",
-        "'{1}' stands where '{0}' must close the element",
-        f"Close the elements in the opposite order of their beginnings, {_SKIPS}.",
+        "'{1}' occurs where '{0}' must close the element",
+        f"Close the elements in reverse order, {_SKIPS}.",
     ),
     (r"XML namespaces are required", "it is XML without RDF", _NO_XML),
     (
         r"Unexpected text event",
-        "there is text outside of the elements of RDF/XML",
+        "there is text outside the elements of RDF/XML",
         f"Check that the file is RDF/XML, {_SKIPS}.",
     ),
     (
         r"already contains one root element",
-        "a second JSON value begins, where JSON-LD has one",
-        "Put the values into one array, for example by: jq -s .",
+        "a second JSON value begins, but JSON-LD has only one",
+        "Put the values into one array, for example with: jq -s .",
     ),
     (
         r"Only UTF-8 is supported",
         "it declares another encoding than UTF-8",
-        "Save it as UTF-8, for example by iconv, and take `encoding=` out of its first line.",
+        "Save it as UTF-8, for example with iconv, and take `encoding=` out of its first line.",
     ),
     (
         r"Unexpected escape character '(\\?.+?)'",
         "a string has the escape '{0}', which does not exist",
-        "Write two backslashes for one.",
+        "Write two backslashes for one backslash.",
     ),
-    (r"Trailing commas", "a comma stands before a closing bracket", "Remove it."),
+    (r"Trailing commas", "a comma precedes a closing bracket", "Remove the comma."),
     (
         r"Max stack size",
         "it is nested more than 1,000 levels deep",
@@ -104,16 +104,16 @@ _MEANINGS: list[tuple[str, str, str]] = [
     (
         r"remote contexts",
         "it names a JSON-LD context by its address, and nothing is fetched",
-        'Write the content of the context in its place: `"@context": {...}`.',
+        'Replace the address with the content of the context: `"@context": {...}`.',
     ),
     (
         r"A dot is expected at the end of statements",
-        "a statement does not end in '.', or one of its parts is too many",
+        "a statement does not end in '.', or has too many parts",
         f"End it with ' .', {_SKIPS}.",
     ),
     (r"Unexpected end|tag not closed", "it ends within a statement that begins there", _INCOMPLETE),
     (r"@context value must be", "`@context` is not an object, an address or a list", "Correct it."),
-    (r"Invalid (@\w+) value", "'{0}' has a value that it cannot have", "Correct it."),
+    (r"Invalid (@\w+) value", "'{0}' has an invalid value", "Correct it."),
 ]
 
 
@@ -123,8 +123,8 @@ def explained(error: SyntaxError, source: Source, kind: str, line: int) -> Sourc
     Args:
         error: What the parser raised.
         source: The file.
-        kind: The format as which it was read.
-        line: Line of the error; 0 if the parser does not tell it.
+        kind: The format in which it was read.
+        line: Line of the error; 0 if the parser does not give it.
     """
     refuse_another(source, kind, _head(source))
     if bad := line_not_in(source, "utf-8"):
@@ -146,7 +146,7 @@ def explained(error: SyntaxError, source: Source, kind: str, line: int) -> Sourc
 
 
 def no_line(source: Source, kind: str) -> SourceError:
-    """The error for a file in a format with lines, none of which can be read."""
+    """The error for a file in a line-based format, if no line can be read."""
     with open_bytes(source.path) as stream:
         lines = enumerate(_lines(stream), 1)
         number, first = next(((n, line) for n, line in lines if line.strip() and line[:1] != b"#"), (1, b""))
@@ -160,10 +160,10 @@ def no_line(source: Source, kind: str) -> SourceError:
 
 
 def refuse_another(source: Source, kind: str, head: bytes) -> None:
-    """Refuse a file whose first bytes show that it has another format.
+    """Raise SourceError for a file whose first bytes show that it has another format.
 
     Raises:
-        SourceError: It has.
+        SourceError: The file has another format.
     """
     found = rdf_by_content(head)
     if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
@@ -176,14 +176,14 @@ def refuse_another(source: Source, kind: str, head: bytes) -> None:
     assert found is not None
     problem = f"{source.name} is {NAMES[found]}, not {NAMES[kind]}."
     if found == "html":
-        raise SourceError(problem, "Download the data itself in place of the page that shows or offers it.")
+        raise SourceError(problem, "Download the data itself instead of the page that shows or offers it.")
     if found == "xml":
         raise SourceError(problem, _NO_XML)
     raise SourceError(problem, f"Write `format: {found}` beside `file:` in the mapping, or rename the file.")
 
 
 def check_end(source: Source) -> None:
-    """Check what the parser of RDF/XML passes over: a file that breaks off between two elements, and NUL bytes.
+    """Check for faults that the RDF/XML parser ignores: a file that ends between two elements, and NUL bytes.
 
     Raises:
         SourceError: An element is not closed, or there is a NUL byte.
@@ -201,14 +201,14 @@ def check_end(source: Source) -> None:
     if is_open:
         raise SourceError(
             f"{source.name}:{line}: it ends before its elements are closed.",
-            "Complete it: the download may have broken off.",
+            "Complete it: the download may be incomplete.",
         )
 
 
 def _nul(place: str) -> SourceError:
     return SourceError(
         f"{place}: there is a NUL byte.",
-        "The file is damaged, or is not text: get it again, or remove such bytes, for example by tr -d '\\000'.",
+        "The file is damaged, or is not text: get it again, or remove such bytes, for example with tr -d '\\000'.",
     )
 
 
@@ -225,14 +225,14 @@ def _head(source: Source) -> bytes:
 
 
 def _text_of(source: Source, line: int) -> str:
-    """The text of a line, up to some thousand characters."""
+    """The text of a line, up to a few thousand characters."""
     with open_bytes(source.path) as stream:
         found = next(islice(_lines(stream), line - 1, None), b"") if line else b""
     return found.decode("utf-8", "replace").strip()
 
 
 def _lines(stream: Any) -> Iterator[bytes]:
-    """The lines of a stream; a line that is too long is cut, and its rest is passed over."""
+    """The lines of a stream; a line that is too long is cut, and its rest is skipped."""
     buffered = io.BufferedReader(stream)
     while line := buffered.readline(_LONGEST):
         yield line
@@ -241,7 +241,7 @@ def _lines(stream: Any) -> Iterator[bytes]:
 
 
 def _line_of_xml(source: Source, words: str) -> int:
-    """The line of an error in XML, for which its parser tells none: 0 if it is not found."""
+    """The line of an error in XML for which the parser gives no line; 0 if it is not found."""
     named = re.search(r"IRI '(.+?)'", words)
     with open_bytes(source.path) as stream:
         if named:

@@ -1,7 +1,7 @@
 """RDF files as streams of triples.
 
 Enters: Turtle, N-Triples, N-Quads, TriG, RDF/XML or JSON-LD, plain or compressed. Leaves: usable triples as columns, with
-stable labels of blank nodes. Malformed lines are counted where the format has lines; elsewhere they are an error.
+stable labels of blank nodes. Malformed lines are counted in line-based formats; in other formats they are an error.
 """
 
 from __future__ import annotations
@@ -52,12 +52,12 @@ _SUFFIXES = {
 }
 _BY_LINE = ("ntriples", "nquads")
 _WITH_GRAPHS = ("nquads", "trig", "jsonld")
-#: bytes of triples per batch; they are parsed in smaller pieces that stay in the cache
+#: bytes of triples per batch; they are parsed in smaller pieces that fit in the cache
 _BYTES = 16 << 20
-#: bytes per piece of formats with lines, and triples per piece of other formats
+#: bytes per piece for line-based formats, and triples per piece for other formats
 _BLOCK, _PIECE = 1 << 20, 2_000
 _LONGEST_LINE, _NEWLINE, _HEAD = 64 << 20, 10, 1 << 14
-#: beginning of the labels that blank nodes of several files may share; no label in a file begins like this
+#: prefix of the labels that blank nodes of several files may share; no label in a file begins like this
 EQUAL = "="
 MALFORMED = "is malformed"
 HAS_BLANK_NODE = "has a blank node, which the mapping drops"
@@ -65,7 +65,7 @@ HAS_QUOTED_TRIPLE = "is about a triple"
 
 
 def read_triples(source: Source, mapped: RdfSource, base: str, tally: Tally) -> Iterator[Triples]:
-    """Batches of usable triples, those with blank nodes last; unusable ones are counted."""
+    """Batches of usable triples, with blank nodes last; unusable triples are counted."""
     kind = mapped.format or _format(source)
     waiting: list[Triples] = []
     for text in _parsed(source, kind, base, tally):
@@ -87,10 +87,10 @@ def read_triples(source: Source, mapped: RdfSource, base: str, tally: Tally) -> 
         raise no_line(source, kind)
     if kind == "jsonld" and not tally.report.rows:
         raise SourceError(
-            f"{source.name} has no triple: without a context, the keys of JSON mean nothing.",
+            f"{source.name} has no triples: without a context, the keys of JSON mean nothing.",
             'Write `"@context": {"@vocab": "http://example.org/"}` into its first object, or read it as a table.',
         )
-    # outside N-Triples and N-Quads the parser chooses labels at random: new ones depend on the content alone
+    # outside N-Triples and N-Quads the parser chooses random labels; the new ones depend only on the content
     if waiting:
         yield _relabelled(
             concatenated(waiting), keep=kind in _BY_LINE, merge=mapped.blank_nodes == "merge_equal"
@@ -124,11 +124,11 @@ def concatenated(parts: list[Triples]) -> Triples:
 
 
 def _relabelled(triples: Triples, *, keep: bool, merge: bool) -> Triples:
-    """The triples, with labels of blank nodes that depend on the content alone.
+    """The triples, with labels of blank nodes that depend only on the content.
 
     Args:
         triples: All triples of a file with blank nodes.
-        keep: Whether labels are those of the file already.
+        keep: Whether labels already come from the file.
         merge: Whether blank nodes with the same statements get the same label.
     """
     names = {} if keep else {label: f"b{number}" for label, number in blank_numbers(triples).items()}
@@ -148,7 +148,7 @@ def _renamed(terms: pa.Array, blank: np.ndarray, named: dict[str, str]) -> pa.Ar
 
 
 def rdf_by_suffix(source: Source) -> str | None:
-    """The RDF format by suffix; None if the suffix is not one of RDF."""
+    """The RDF format by suffix; None if the suffix is not an RDF suffix."""
     return _SUFFIXES.get(source.suffix)
 
 
@@ -156,14 +156,14 @@ def _format(source: Source) -> str:
     kind = rdf_by_suffix(source)
     if kind is None:
         raise SourceError(
-            f"{source.name}: the suffix does not tell the RDF format.",
+            f"{source.name}: the suffix does not show the RDF format.",
             f"Give `format:` beside `file:` in the mapping: {', '.join(_RDF_FORMATS)}.",
         )
     return kind
 
 
 def _parsed(source: Source, kind: str, base: str, tally: Tally) -> Iterator[bytes]:
-    """The triples as canonical N-Triples, some hundred thousand per piece."""
+    """The triples as canonical N-Triples, a few hundred thousand per piece."""
     if source.path.stat().st_size == 0:
         raise SourceError(f"{source.name} is empty.", "Write triples, or take the file out of the mapping.")
     faults = _Faults(source, kind, tally)
@@ -187,7 +187,7 @@ def _parsed(source: Source, kind: str, base: str, tally: Tally) -> Iterator[byte
 
 
 def _guarded(stream: Any, source: Source, kind: str) -> Any:
-    """A stream that a parser can read without harm."""
+    """A stream that is safe to parse."""
     if kind == "rdfxml":
         stream = _NoEntities(stream, source.name)
     stream = _Shallow(_WithoutMark(stream, source, kind), source.name, kind)
@@ -237,7 +237,7 @@ def _parse(source: Any, kind: str, base: str | None) -> Iterator[Any]:
 
 
 def _texts(pieces: Iterator[Iterator[Any]], faults: _Faults) -> Iterator[bytes]:
-    """The triples as N-Triples, some megabytes per piece."""
+    """The triples as N-Triples, a few megabytes per piece."""
     text = io.BytesIO()
     for piece in pieces:
         _write(piece, text, faults)
@@ -258,11 +258,11 @@ def _write(triples: Iterator[Any], text: io.BytesIO, faults: _Faults) -> None:
 
 
 class _Faults:
-    """Counts malformed lines once, however many errors they have; raises where the parser cannot continue."""
+    """Counts each malformed line once, however many errors it has; raises if the parser cannot continue."""
 
     def __init__(self, source: Source, kind: str, tally: Tally) -> None:
         self.source, self.kind, self.tally, self.last, self.repeated = source, kind, tally, 0, 0
-        #: lines before those that the parser counts
+        #: number of lines before those that the parser counts
         self.lines = 0
 
     @property
@@ -289,7 +289,7 @@ class _Faults:
 
 
 class _WithoutMark:
-    """A byte stream without the mark of UTF-8 at its beginning; refuses files that have another format."""
+    """A byte stream without the UTF-8 byte order mark at its beginning; rejects files in another format."""
 
     def __init__(self, stream: Any, source: Source, kind: str) -> None:
         self.stream = stream
@@ -306,7 +306,7 @@ class _WithoutMark:
         return piece
 
 
-#: marks that open, close or reset a level, and those that open one: elements of RDF/XML; quoted triples elsewhere
+#: marks that open, close or reset a level, and marks that open one: elements of RDF/XML; quoted triples elsewhere
 _NESTING = {
     "rdfxml": (re.compile(rb"<(?=[^\s/!?>])|</|/>"), re.compile(b"<")),
     "other": (re.compile(rb'<<|>>|"'), re.compile(b"<<")),
@@ -315,7 +315,7 @@ _DEEPEST = 1000
 
 
 class _Shallow:
-    """A byte stream that refuses deeply nested RDF, on which parsers take forever or overflow the stack."""
+    """A byte stream that rejects deeply nested RDF, on which parsers take very long or overflow the stack."""
 
     def __init__(self, stream: Any, name: str, kind: str) -> None:
         self.stream, self.name, self.depth, self.tail = stream, name, 0, b""
@@ -327,7 +327,7 @@ class _Shallow:
         """Read the next bytes.
 
         Raises:
-            SourceError: They are nested too deeply.
+            SourceError: The RDF is nested too deeply.
         """
         data = bytes(self.stream.read(size if size > 0 else 1 << 16))
         if self.checked and (self.depth or self.opening.search(self.tail + data)):
@@ -357,7 +357,7 @@ _ENTITY = re.compile(rb"""<!ENTITY\s+[^\s%]+\s+("[^"&%<]{0,256}"|'[^'&%<]{0,256}
 
 
 class _NoEntities:
-    """A byte stream of RDF/XML that allows short plain entities only: nested entities can expand without bound."""
+    """A byte stream of RDF/XML that allows only short plain entities, because nested entities can expand without bound."""
 
     def __init__(self, stream: Any, name: str) -> None:
         self.stream, self.name, self.tail = stream, name, b""
@@ -366,11 +366,11 @@ class _NoEntities:
         """Read the next bytes.
 
         Raises:
-            SourceError: They declare an entity that is not short and plain.
+            SourceError: An entity declaration is not short and plain.
         """
         data = bytes(self.stream.read(size if size > 0 else 1 << 16))
         seen = self.tail + data
-        # the beginning of a declaration may be at the end of this read
+        # the beginning of a declaration may be at the end of the previous read
         self.tail = seen[1 - len(_DECLARES) :]
         start = seen.find(_DECLARES)
         while start >= 0:

@@ -1,4 +1,4 @@
-"""The RDF format of a file's first bytes.
+"""The RDF format, detected from a file's first bytes.
 
 Enters: some bytes. Leaves: a format of the mapping, `html` or `xml` for pages and XML without RDF, or None.
 """
@@ -12,7 +12,7 @@ _NTRIPLES = re.compile(rb"^(<[^<>\s]+>|_:\S+)\s+<[^<>\s]+>\s+\S.*\.\s*$")
 _NQUADS = re.compile(rb"""(>|"(@[A-Za-z0-9-]+)?|_:\S+)\s+(<[^<>\s]+>|_:\S+)\s*\.\s*$""")
 _TURTLE = re.compile(rb"^\s*(@prefix|@base|PREFIX|BASE)\s+\S*\s*<", re.MULTILINE)
 _HTML = re.compile(rb"(<\?xml[^>]*>\s*)?(<!--.*?-->\s*)*<(!doctype\s+)?html\b", re.IGNORECASE | re.DOTALL)
-#: a declaration, the root of RDF/XML, an element with an attribute, or one that is closed; <a> <b> are IRIs of Turtle
+#: a declaration, the root of RDF/XML, an element with an attribute, or a closed element; <a> <b> are IRIs of Turtle
 _XML = re.compile(
     rb"<(\?xml|!--|!DOCTYPE|[\w.-]+:RDF\b|[A-Za-z_][\w.:-]*\s+[\w:.-]+\s*=|[A-Za-z_][\w.:-]*>[\s\S]*</)"
 )
@@ -30,14 +30,14 @@ NAMES = {
     "html": "an HTML page",
     "xml": "XML without RDF",
 }
-#: names of what is no RDF
+#: names of formats that are not RDF
 NO_RDF = ("html", "xml")
-#: format -> formats that its parser reads, too
+#: format -> formats that its parser also reads
 _INCLUDES = {"turtle": ("ntriples",), "trig": ("turtle", "ntriples"), "nquads": ("ntriples",)}
 
 
 def rdf_by_content(head: bytes) -> str | None:
-    """The format of a file that begins with `head`; None if it is not clear."""
+    """The format of a file that begins with `head`; None if it is unclear."""
     text = head[:_HEAD].removeprefix(codecs.BOM_UTF8).lstrip()
     if _HTML.match(text):
         return "html"
@@ -54,7 +54,7 @@ def rdf_by_content(head: bytes) -> str | None:
 
 
 def is_another(found: str | None, kind: str) -> bool:
-    """Whether content of the format `found` cannot be read as `kind`."""
+    """Whether content in the format `found` cannot be read as `kind`."""
     return found is not None and found != kind and found not in _INCLUDES.get(kind, ())
 
 

@@ -1,7 +1,7 @@
 """RDF files as statements.
 
 Enters: Turtle, N-Triples, N-Quads, TriG, RDF/XML or JSON-LD, plain or compressed, and its part of the mapping. Leaves:
-additions to `Statements`, and counts in the report. Triples are processed as columns, some 200,000 per batch.
+additions to `Statements`, and counts in the report. Triples are processed as columns, about 200,000 per batch.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ from kgrec.ingest.table_statements import name_nodes
 _SAME_AS = PREFIXES["owl"] + "sameAs"
 _EXACT_MATCH = PREFIXES["skos"] + "exactMatch"
 _IGNORE = Ignore.model_validate({})
-#: an IRI, rather than text with a colon
+#: an IRI, as opposed to text with a colon
 _ABSOLUTE = r"""^([A-Za-z][A-Za-z0-9+.\-]*://|(urn|tag|info|mailto):)[^\s<>"{}|\\^`]+$"""
 
 
@@ -111,7 +111,7 @@ class _StatementReader:
         self.dropped_languages: Counter[str] = Counter()
         self.types, self.beginnings = mapped.classes, mapped.beginnings
         self.class_predicates = mapped.class_predicates
-        #: nodes of IRIs, and those of subjects among them, kept if the beginnings of IRIs determine types
+        #: nodes of IRIs, and subjects among them, kept if the beginnings of IRIs determine types
         self.met: list[np.ndarray] = []
         self.described: list[np.ndarray] = []
         self.with_table = {name for name in mapping.nodes if name not in mapped.types}
@@ -142,9 +142,9 @@ class _StatementReader:
             self._take(predicates[code], part)
 
     def close(self) -> None:
-        """Note the types that follow from the beginnings of IRIs, after all triples are read.
+        """Record the types that follow from the beginnings of IRIs, after all triples are read.
 
-        An IRI that is only an object of triples, such as the page of a film, is no item.
+        An IRI that is only an object of triples, such as the page of a film, is not an item.
         """
         if not self.met:
             return
@@ -172,7 +172,7 @@ class _StatementReader:
         return numbers
 
     def _blank_iri(self, label: str) -> str:
-        """The IRI of a blank node; that of nodes which are equal in all files has no name of a file."""
+        """The IRI of a blank node; nodes that are equal in all files have an IRI without a file name."""
         below = (
             label.removeprefix(EQUAL)
             if label.startswith(EQUAL)
@@ -217,7 +217,7 @@ class _StatementReader:
             self.unmapped[name] += count
 
     def _typed(self, part: _Part) -> _Part:
-        """Note the types that classes in the mapping give to nodes; returns the triples with other classes."""
+        """Record the types that classes in the mapping give to nodes; returns the triples with other classes."""
         codes, classes = cells.encode(part.objects)
         named = [self.types.get(name, "") for name in classes]
         for type_ in sorted(set(named) - {""}):
@@ -235,7 +235,7 @@ class _StatementReader:
         self.statements.same.append(np.stack([part.heads, self._tails(part)], axis=1))
 
     def _tails(self, part: _Part) -> np.ndarray:
-        """Node number of each object, none of which is a literal."""
+        """Node number of each object; no object is a literal."""
         return self._numbers(part.objects, part.kinds)
 
     def _link(self, predicate: str, edge: str | None, part: _Part) -> None:
@@ -245,7 +245,7 @@ class _StatementReader:
         self._add_edges(predicate, edge, part.heads, self._tails(part))
 
     def _link_literals(self, predicate: str, role: Ref, part: _Part) -> None:
-        """Link literals that are IRIs, if the mapping names the predicate; count other literals as not mapped."""
+        """Link literals that are IRIs if the mapping names the predicate; count other literals as not mapped."""
         if predicate not in self.mapped.predicates:
             self._leave(f"{self._short(predicate)} (literals)", len(part))
             return
@@ -266,7 +266,7 @@ class _StatementReader:
         self.statements.edges.append(Edges(relation, heads, tails, None, self.source.name, None))
 
     def _read_nodes(self, predicate: str, role: AnyRole, part: _Part) -> None:
-        """Read objects that are nodes, of a predicate whose role is for literals."""
+        """Read objects that are nodes, of a predicate with a role for literals."""
         if isinstance(role, NodeValue | Category):
             self._link(predicate, role.edge, part)
         else:
@@ -338,7 +338,11 @@ class _StatementReader:
         shown = [(self._subject(nodes[row]), values[int(row)].as_py()) for row in bad[:10]]
         what = "date" if isinstance(role, Date) else "number"
         self.tally.fail(
-            name, shown, len(bad), f"is not a {what}", "Mend the literal, or give the predicate another role."
+            name,
+            shown,
+            len(bad),
+            f"is not a {what}",
+            "Correct the literal, or give the predicate another role.",
         )
         self.tally.report.spoiled += len(bad)
         self.statements.numbers.append(Values(self.statements.predicate(name), nodes[rows], pa.array(found)))

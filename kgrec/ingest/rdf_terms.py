@@ -2,7 +2,7 @@
 
 Enters: canonical N-Triples as pyoxigraph writes them: one triple per line, one space between terms, line breaks and
 quotes escaped. Leaves: `Triples`. Lines are cut at known bytes, column by column, so that no triple becomes a Python
-object. Literals with escapes are parsed by pyoxigraph again.
+object. pyoxigraph parses literals with escapes again.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _NEWLINE, _EXCLAMATION, _QUOTE, _BACKSLASH, _AT, _LESS = (ord(character) for cha
 
 @dataclass(frozen=True)
 class Triples:
-    """Some triples; every column has the shape (len(self),)."""
+    """A batch of triples; every column has the shape (len(self),)."""
 
     #: IRIs, and labels of blank nodes
     subjects: pa.Array
@@ -43,7 +43,7 @@ class Triples:
         return len(self.subjects)
 
     def take(self, rows: np.ndarray) -> Triples:
-        """Some of them."""
+        """A subset of the triples."""
         at = pa.array(rows)
         return Triples(
             self.subjects.take(at),
@@ -59,7 +59,7 @@ class Triples:
 def cut(data: bytes) -> Triples:
     """Cut lines of canonical N-Triples into columns."""
     text = np.frombuffer(data, dtype=np.uint8)
-    # ends of lines, spaces, quotes, and other control characters, which occur in literals only
+    # ends of lines, spaces, quotes, and other control characters, which occur only in literals
     low = np.flatnonzero(text <= _QUOTE)
     low = low[text[low] != _EXCLAMATION]
     last = np.flatnonzero(text[low] == _NEWLINE)
@@ -70,7 +70,7 @@ def cut(data: bytes) -> Triples:
     object_kinds = _kinds(text, begin)
     closing = end.copy()
     literal = np.flatnonzero(object_kinds == LITERAL)
-    # after the closing quote of a literal there is one more space, before the final dot
+    # the closing quote of a literal is followed by one more space, before the final dot
     closing[literal] = low[last[literal] - 2]
     subject_kinds = _kinds(text, starts)
     langs, languages = _languages(data, text, closing, end, literal)

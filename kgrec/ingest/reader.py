@@ -29,7 +29,7 @@ from kgrec.storage.files import digest
 
 #: the files that `file:` of a part of the mapping names
 SourceFinder = Callable[[tuple[str, ...]], list[Source]]
-#: called when a stage begins, with its name, such as "reading films.csv", the number of sources read, and of those to read
+#: called when a stage begins, with its name, such as "reading films.csv", the number of sources read so far, and the total
 SourceProgress = Callable[[str, int, int], None]
 
 
@@ -55,13 +55,13 @@ class Reading:
         return Tally(name, self.report.file(name), self.mapping.errors)
 
     def note(self, source: Source) -> None:
-        """Keep the hash of a source."""
+        """Store the hash of a source."""
         if source.name not in self.inputs:
             self.inputs[source.name] = digest(source.path)
 
 
 def begin(mapping: Mapping) -> Reading:
-    """A reading without any source."""
+    """An empty reading, before any source is read."""
     return Reading(mapping, Statements(Nodes(mapping.base)))
 
 
@@ -81,7 +81,7 @@ def read_files(reading: Reading, find: SourceFinder, progress: SourceProgress | 
 
 
 def read_frames(reading: Reading, frames: Dict[str, Any]) -> None:
-    """Read frames, by node type, with the columns of that type's table.
+    """Read frames by node type, with the columns of that type's table.
 
     Raises:
         SourceError: The mapping has no table of that type.
@@ -106,13 +106,13 @@ def read_interactions(
     catalogue: Catalogue,
     progress: SourceProgress | None = None,
 ) -> InteractionRows:
-    """Read the tables of interactions, if the mapping has some.
+    """Read the tables of interactions, if the mapping has any.
 
     Args:
         reading: Counts the rows.
         find: Finds the files of a table.
         item_codes: Returns the codes of items by a reference: their key, or another key.
-        catalogue: The nodes, to find out why rows name unknown items.
+        catalogue: The nodes, used to find out why rows name unknown items.
         progress: Called with the name of each file before it is read.
 
     Raises:

@@ -1,8 +1,8 @@
 """IRIs that several rows share.
 
 Enters: pairs of equal nodes, and which nodes are rows of tables. Leaves: the pairs to merge, and `SharedIris`. Rows with
-different keys are never merged, since their table tells them apart; statements about an IRI that they share are copied
-to each of them.
+different keys are never merged, because their table distinguishes them; statements about an IRI that they share are copied to
+each of them.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from scipy.sparse import coo_matrix
 from kgrec.ingest import cells
 from kgrec.ingest.statements import Edges, Statements, Values
 
-#: rows that may share an IRI: statements about IRIs with more rows are not copied, which bounds memory
+#: largest number of rows that may share an IRI: statements about an IRI with more rows are not copied, which bounds memory
 MOST = 100
 
 
 @dataclass(frozen=True)
 class Group:
-    """Rows that share nodes; two rows that name each other directly share none."""
+    """Rows that share nodes; two rows that name each other directly share no node."""
 
     nodes: np.ndarray
     rows: np.ndarray

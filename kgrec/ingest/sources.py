@@ -23,7 +23,7 @@ class Source:
 
     @property
     def suffix(self) -> str:
-        """The suffix in lower case, without that of compression, or that of the file in a .zip file; "" if there is none."""
+        """The suffix in lower case, without the suffix of compression; for a .zip file, that of the file in it; "" if there is none."""
         return Path(inner_name(self.path)).suffix.lower() or Path(self.path.stem).suffix.lower()
 
 
@@ -47,13 +47,15 @@ def _matches(folder: Path, name: str) -> list[Path]:
     path = folder / name
     if path.is_file():
         return [path]
-    # unlike Path.glob, glob.glob takes names that are absolute or begin with ".."
+    # unlike Path.glob, glob.glob accepts names that are absolute or begin with ".."
     matches = glob.glob(str(path), recursive=True) if glob.has_magic(name) else []  # noqa: PTH207
     files = [Path(match) for match in matches if Path(match).is_file()]
     if not files:
         there = sorted(entry.name for entry in path.parent.iterdir()) if path.parent.is_dir() else []
         what = "is a folder" if path.is_dir() else "does not exist"
-        raise SourceError(f"{path} {what}.", f"Mend `file:` in the mapping. {did_you_mean(path.name, there)}")
+        raise SourceError(
+            f"{path} {what}.", f"Correct `file:` in the mapping. {did_you_mean(path.name, there)}"
+        )
     return files
 
 

@@ -19,7 +19,7 @@ import pyarrow as pa
 from kgrec.ingest.mapping.roles import RESOURCE as RESOURCE
 from kgrec.ingest.mapping.roles import is_type_name
 
-#: number of a source for labels that are only the value that a node was made of: any other label comes first
+#: source number for labels that are only the value that a node was made of; any other label has precedence
 LAST = 1 << 20
 
 
@@ -50,7 +50,7 @@ class Nodes:
         self.types: list[str] = []
         self.keys: list[str] = []
         self.type_codes = array("i")
-        #: whether a source has the node, rather than only refers to it
+        #: whether a source has the node, as opposed to only referring to it
         self.exists = bytearray()
         #: hash of its row in a node table, 0 if there is none
         self.row_hashes = array("Q")
@@ -92,7 +92,7 @@ class Nodes:
         return numbers
 
     def _add_own(self, iri: str) -> bool:
-        """Whether `iri` is below the base, and so made of type and key; if so the node is added."""
+        """Whether `iri` is below the base, and so consists of type and key; if so the node is added."""
         parsed = parse_iri(self.base, iri)
         if parsed is not None:
             self._by_iri[iri] = int(self.intern(parsed[0], [parsed[1]])[0])
@@ -138,7 +138,7 @@ class Edges:
     source: str
     #: line of each edge; None if the format has no lines
     lines: np.ndarray | None
-    #: whether each edge is a row of its own, which is not used without it
+    #: whether each edge is a row of its own, which is unused if the edge is left out
     are_rows: bool = False
 
 
@@ -151,9 +151,9 @@ class Values:
     values: pa.Array
     #: index into `Statements.languages`, for each value or for all
     langs: np.ndarray | int = 0
-    #: rank of the language, 0 is preferred
+    #: rank of the language; 0 is most preferred
     ranks: np.ndarray | int = 0
-    #: number of the source: languages are ranked within a source, and earlier sources win as labels
+    #: number of the source: languages are ranked per source, and labels of earlier sources win
     source: int = 0
 
 
@@ -173,23 +173,23 @@ class Statements:
     vectors: list[Values] = field(default_factory=list)
     #: pairs of equal nodes, shape (n, 2)
     same: list[np.ndarray] = field(default_factory=list)
-    #: node that has another key, by the node that stands for this key, -1 for the others; shape (at most len(nodes),), int64
+    #: for a node that represents another key, the node that has this key; -1 for other nodes; shape (at most len(nodes),), int64
     key_owner: np.ndarray = field(default_factory=lambda: np.empty(0, dtype=np.int64))
     #: type name -> nodes that have it by rdf:type
     typed: dict[str, list[np.ndarray]] = field(default_factory=dict)
-    #: (beginning, type name) -> nodes whose IRI begins like this: they have the type unless rdf:type gives another
+    #: (beginning, type name) -> nodes whose IRI has this beginning: they have the type unless rdf:type gives another
     beginning: dict[tuple[str, str], list[np.ndarray]] = field(default_factory=dict)
     sources: int = 0
 
     def own(self, keys: np.ndarray, nodes: np.ndarray) -> np.ndarray:
-        """Give other keys to nodes, the first of several for one key.
+        """Give other keys to nodes; if several nodes have the same key, the first one gets it.
 
         Args:
-            keys: Nodes that stand for the keys; shape (n,), int64.
+            keys: Nodes that represent the keys; shape (n,), int64.
             nodes: The nodes that have them; shape (n,), int64.
 
         Returns:
-            Which keys belong to another node already; shape (n,), bool.
+            Which keys already belong to another node; shape (n,), bool.
         """
         if len(self.key_owner) < len(self.nodes):
             more = max(len(self.nodes), 2 * len(self.key_owner)) - len(self.key_owner)
@@ -200,7 +200,7 @@ class Statements:
         return np.asarray(self.key_owner[keys] != nodes)
 
     def owners(self) -> np.ndarray:
-        """The node that each node stands for: the one whose other key it is, or itself; shape (len(nodes),), int64."""
+        """The node that each node represents: the owner of the key that it represents, or itself; shape (len(nodes),), int64."""
         owner = np.arange(len(self.nodes), dtype=np.int64)
         known = self.key_owner[: len(owner)]
         keys = np.flatnonzero(known >= 0)

@@ -1,7 +1,7 @@
 """CSV, TSV, JSONL, Parquet and frames, as batches of columns.
 
-Enters: a file, plain or compressed (.gz, .zst), or a frame. Leaves: `Batch`es of some ten thousand rows, whose cells are
-text ("" if empty) or lists, with the line of every row. Files are never held in memory as a whole.
+Enters: a file, plain or compressed (.gz, .zst), or a frame. Leaves: `Batch`es of tens of thousands of rows, whose cells are text
+("" if empty) or lists, with the line of every row. A file is never held in memory as a whole.
 """
 
 from __future__ import annotations
@@ -109,7 +109,7 @@ def _format(source: Source) -> str:
     kind = format_by_suffix(source)
     if kind is None:
         raise SourceError(
-            f"{source.name}: the suffix does not tell the format.",
+            f"{source.name}: the suffix does not show the format.",
             "Name it .csv, .tsv, .json, .jsonl or .parquet, or give `format:` beside `file:` in the mapping.",
         )
     return kind
@@ -167,8 +167,8 @@ def _opened_text(source: Source, form: TableFormat, delimiter: str) -> TextStrea
 
 def _never_closed(name: str, line: int) -> SourceError:
     return SourceError(
-        f"{name}:{line}: a quote opens a cell here, and is never closed.",
-        'Close it, or give `quote: ""` beside `file:` if the file encloses no cells in quotes.',
+        f"{name}:{line}: a quote opens a cell here and is never closed.",
+        'Close it, or give `quote: ""` beside `file:` if the file does not enclose cells in quotes.',
     )
 
 
@@ -180,17 +180,17 @@ class _CsvOptions:
     header: list[str]
     #: number of lines of the header; 0 if the mapping names the columns
     header_lines: int
-    #: numbers of columns expected and found, of the first row that has other columns
+    #: numbers of columns expected and found, of the first row with a wrong number of columns
     shapes: list[tuple[int, int]] = field(default_factory=list)
 
     @property
     def remedy(self) -> str:
-        """What helps against rows that cannot be split into columns."""
+        """Remedy for rows that cannot be split into columns."""
         if not self.shapes:
             return ""
         expected, found = self.shapes[0]
         cells = f"{found:,} cell{'s' if found != 1 else ''}"
-        return f"The first has {cells} for {expected:,} columns: check `delimiter:` and `quote:`, and mend the row."
+        return f"The first has {cells} for {expected:,} columns: check `delimiter:` and `quote:`, and correct the row."
 
     def batches(self, columns: Sequence[str]) -> Iterator[Batch]:
         """Read the file; line numbers need the line breaks in all cells, so all columns are read."""
@@ -202,7 +202,7 @@ class _CsvOptions:
                     for record in self._records(stream, broken):
                         yield state.batch(record, broken, columns)
                 except pa.ArrowException:
-                    # a quote that is not closed makes a row too long for the parser
+                    # an unclosed quote makes a row too long for the parser
                     state.check_end(state.line)
                     raise
                 if len(broken) > state.seen:
@@ -246,18 +246,18 @@ class _CsvOptions:
 
 
 class _CsvState:
-    """Position in the file of the next batch."""
+    """Position of the next batch in the file."""
 
     def __init__(self, options: _CsvOptions, stream: TextStream) -> None:
         self.options, self.stream = options, stream
         self.rows, self.line, self.seen = 0, options.header_lines + 1, 0
-        #: number of the first row in the parser, which counts the header
+        #: number of the first row in the parser, which counts the header too
         self.first = 2 if options.header_lines else 1
         #: first line of the last row
         self.last = self.line
 
     def batch(self, record: pa.RecordBatch, broken: list[tuple[int, str]], columns: Sequence[str]) -> Batch:
-        """A batch with the line of each row: a row, also a broken one, has one line and one more per line break in it."""
+        """A batch with the line of each row: each row, broken or not, takes one line plus one per line break in it."""
         rows, first = len(record), self.rows
         new = broken[self.seen :]
         # the number of a broken row counts the rows and the broken rows before it
@@ -273,7 +273,7 @@ class _CsvState:
         np.add.at(extra, before, [1 + text.count("\n") for _, text in new])
         lines = self.line + np.cumsum(heights) - heights + np.cumsum(extra)
         broken_heights = np.array([1 + text.count("\n") for _, text in new], dtype=np.int64)
-        # adjacent broken rows are before the same row, one after the other
+        # adjacent broken rows come before the same row, one after the other
         ends = np.cumsum(broken_heights) + (self.line + np.cumsum(heights) - heights)[before]
         places = [
             (int(end - height), text)
@@ -286,7 +286,7 @@ class _CsvState:
         return batch
 
     def check_end(self, line: int) -> None:
-        """Refuse a quote that is open at the end of the file, given the first line of some row.
+        """Raise SourceError if a quote is open at the end of the file, given the first line of some row.
 
         Raises:
             SourceError: A quote is open.
@@ -309,7 +309,7 @@ class _CsvState:
         places: list[tuple[int, str]],
         columns: Sequence[str],
     ) -> Batch:
-        """The batch without rows that are blank, torn, or the header again; with the rows that have undecoded bytes."""
+        """The batch without rows that are blank, torn or repeat the header; with the numbers of rows with undecoded bytes."""
         torn = self._torn(lines, heights)
         left_out = [LeftOut(TORN, int(lines[row]), int(heights[row])) for row in torn]
         torn_lines = self._torn_lines(places)
@@ -336,7 +336,7 @@ class _CsvState:
         )
 
     def _torn(self, lines: np.ndarray, heights: np.ndarray) -> np.ndarray:
-        """Rows whose quote swallowed the lines after it; only rows with line breaks are looked at."""
+        """Rows whose quote swallowed the lines after it; only rows with line breaks are examined."""
         rows = np.flatnonzero(heights > 1)
         if not len(rows):
             return rows
@@ -345,7 +345,7 @@ class _CsvState:
         return np.unique(rows[np.searchsorted(starts, np.array(torn, dtype=np.int64), side="right") - 1])
 
     def _torn_lines(self, places: list[tuple[int, str]]) -> set[int]:
-        """As `_torn`, for broken rows: their first lines."""
+        """Like `_torn`, for broken rows, as their first lines."""
         found = [(line, 1 + text.count("\n")) for line, text in places if "\n" in text]
         lines, heights = (
             (np.array(part, dtype=np.int64) for part in zip(*found, strict=True))
@@ -358,7 +358,7 @@ class _CsvState:
         return set(lines[self._torn(lines, heights)].tolist())
 
     def _headers(self, record: pa.RecordBatch) -> np.ndarray:
-        """Rows that repeat the header, as where files were joined."""
+        """Rows that repeat the header, for example where files were joined."""
         header = self.options.header
         if not self.options.header_lines:
             return np.empty(0, dtype=np.int64)
@@ -371,7 +371,7 @@ class _CsvState:
 
 
 def _rows_at(places: Sequence[int], lines: np.ndarray, heights: np.ndarray) -> np.ndarray:
-    """The rows that contain one of some ascending lines; each row has some lines, `heights`, from `lines` on."""
+    """The rows that contain one of the given ascending lines; row i starts at `lines[i]` and takes `heights[i]` lines."""
     if not len(lines) or not places:
         return np.empty(0, dtype=np.int64)
     first, last = bisect_left(places, int(lines[0])), bisect_left(places, int(lines[-1] + heights[-1]))
@@ -391,7 +391,7 @@ def _breaks(record: pa.RecordBatch) -> np.ndarray:
 
 
 def _not_blank(record: pa.RecordBatch) -> np.ndarray | None:
-    """Rows with a cell that is not empty; None if all rows have one."""
+    """Rows with a cell that is not empty; None if all rows have such a cell."""
     blank = np.ones(len(record), dtype=bool)
     for column in record.columns:
         blank &= pc.equal(column, "").to_numpy(zero_copy_only=False)

@@ -40,11 +40,11 @@ EMPTY_KEY = "has an empty key"
 REPEATED = "identical to an earlier row"
 CONFLICT = "has the key of an earlier row"
 GARBLED_KEY = "has a key with bytes that are not in the file's encoding"
-_GARBLED_REMEDY = "Mend these rows, or give the file's `encoding:`, such as latin-1."
+_GARBLED_REMEDY = "Correct these rows, or give the file's `encoding:`, such as latin-1."
 _TORN_REMEDY = 'Close the quote, or give `quote: ""` beside `file:` if the file encloses no cells in quotes.'
-NOT_ALONE = "is a key of an earlier row, too"
+NOT_ALONE = "is also a key of an earlier row"
 BROKEN = "cannot be split into columns"
-#: roles that take any text; to the others U+FFFD is a fault of its own
+#: roles that accept any text; for other roles U+FFFD is itself a fault
 _ANY_TEXT = (Label, Text, Category, NodeValue, Ref)
 
 
@@ -67,7 +67,7 @@ class _Rows:
         return self.batch.columns[column].take(pa.array(self.rows))
 
     def plain(self, column: str) -> pa.Array:
-        """As `cells`, for a role that cannot read lists."""
+        """Like `cells`, for a role that cannot read lists."""
         return self.batch.plain(column).take(pa.array(self.rows))
 
     def split(self, column: str, separator: str | None) -> tuple[np.ndarray, pa.Array]:
@@ -83,17 +83,17 @@ class _Rows:
         self.tally.fail(column, found, len(rows), why, remedy)
 
     def with_field(self, reader: FieldReader, role: AnyRole) -> _Rows:
-        """The same rows with the values of a field in place of a column's objects; other cells are reported."""
+        """The same rows, with the values of a field in place of a column's objects; other cells are reported."""
         values = reader.read(self.batch)
         bad = np.flatnonzero(cells.mask(pc.is_null(values.take(pa.array(self.rows)))))
-        remedy = "Mend the row, or take `field:` out of the mapping."
-        self.failed(reader.column, bad, "is no object, in JSON or Python", remedy)
+        remedy = "Correct the row, or take `field:` out of the mapping."
+        self.failed(reader.column, bad, "is not an object, in JSON or Python", remedy)
         if isinstance(role, Number | Date):
             values = cells.joined(values)
         return replace(self, batch=replace(self.batch, columns={**self.batch.columns, reader.column: values}))
 
     def failed_garbled(self, column: str) -> None:
-        """Report cells with bytes that are not in the file's encoding; they are used without these."""
+        """Report cells with bytes that are not in the file's encoding; they are used without these bytes."""
         if len(found := self.batch.garbled_in(column)):
             bad = np.flatnonzero(np.isin(self.rows, found))
             why = f"has bytes that are not {self.batch.encoding}"
@@ -176,7 +176,7 @@ def read_edges(
 
 
 def count_broken(batch: Batch, tally: Tally) -> None:
-    """Count the rows of a batch, among them those that are left out, as they could not be split into columns."""
+    """Count the rows of a batch, including rows left out because they could not be split into columns."""
     tally.report.rows += len(batch) + len(batch.broken) + sum(row.lines for row in batch.left_out)
     places = (f"{batch.name}:{line}" for line, _ in batch.broken)
     tally.drop(BROKEN, len(batch.broken), places, batch.remedy)
@@ -186,7 +186,7 @@ def count_broken(batch: Batch, tally: Tally) -> None:
 
 
 def drop_garbled(batch: Batch, rows: np.ndarray, columns: Sequence[str], tally: Tally) -> np.ndarray:
-    """Those of some ascending rows whose keys in `columns` are in the file's encoding; the others are counted."""
+    """The given ascending rows whose keys in `columns` are in the file's encoding; the others are counted."""
     if not len(batch.garbled):
         return rows
     garbled = np.intersect1d(rows, np.concatenate([batch.garbled_in(column) for column in columns]))
@@ -263,11 +263,11 @@ def _hashes(batch: Batch) -> np.ndarray:
 
 
 def _read_other_key(part: _Rows, column: str, target: Target) -> None:
-    """Note the nodes of another key; a key that an earlier row has stays that row's."""
+    """Record the nodes of another key; a key of an earlier row stays with that row."""
     rows, values = _whole(part, column)
     codes, keys = cells.encode(values)
     taken = part.statements.own(part.statements.nodes.intern(target.name, keys)[codes], part.nodes[rows])
-    remedy = f"Mend the row, or take '{column}' out of `keys:`, whose values are unique."
+    remedy = f"Correct the row, or take '{column}' out of `keys:`, because its values must be unique."
     part.failed(column, rows[taken], NOT_ALONE, remedy)
 
 
@@ -311,7 +311,7 @@ def _read_number(part: _Rows, column: str, role: AnyRole) -> None:
         column,
         bad,
         "is not a number",
-        "Mend the row, name such cells in `nulls:`, or give the column another role.",
+        "Correct the row, name such cells in `nulls:`, or give the column another role.",
     )
     _keep_numbers(part, column, rows, values)
 
@@ -320,7 +320,7 @@ def _read_date(part: _Rows, column: str, role: AnyRole) -> None:
     assert isinstance(role, Date)
     rows, values, bad = cells.dates(part.plain(column), role.format)
     why = f'does not match "{role.format}"' if role.format else "is not an ISO 8601 date"
-    part.failed(column, bad, why, "Mend the row, or set `format:` of the column in kgrec.yaml.")
+    part.failed(column, bad, why, "Correct the row, or set `format:` of the column in kgrec.yaml.")
     _keep_numbers(part, column, rows, values)
 
 
@@ -377,7 +377,7 @@ def _link(part: _Rows, column: str, type_: str, edge: str, *, separator: str | N
     bad = np.flatnonzero(cells.has_objects(part.cells(column)))
     if len(bad):
         remedy = "Give the column `field:`, the field that has the name or the key of each object."
-        part.failed(column, bad, "holds objects, and the role has no `field:`", remedy)
+        part.failed(column, bad, "holds objects, but the role has no `field:`", remedy)
         kept = ~np.isin(rows, bad)
         rows, values = rows[kept], values.filter(pa.array(kept))
     codes, keys = cells.encode(values)
@@ -391,7 +391,7 @@ def _link(part: _Rows, column: str, type_: str, edge: str, *, separator: str | N
 
 
 def name_nodes(statements: Statements, nodes: np.ndarray, keys: Sequence[str]) -> None:
-    """Create nodes from values; the value is the node's label unless a source has another one."""
+    """Create nodes from values; the value is the node's label unless a source has another label."""
     statements.nodes.mark(nodes)
     values = pa.array(keys, pa.large_string())
     statements.labels.append(Values(statements.predicate("name"), nodes, values, source=LAST))
@@ -434,7 +434,7 @@ def _ends(
 
 
 def _keys_of(column: pa.Array) -> tuple[np.ndarray, list[str]]:
-    """Code of each key, without blanks around it, and the keys by code, some of which may be equal."""
+    """Code of each key, trimmed, and the keys by code, some of which may be equal."""
     codes, keys = cells.encode(column)
     return codes, [key.strip() for key in keys]
 
@@ -445,7 +445,7 @@ def _weights(part: _Rows, column: str | None) -> np.ndarray | None:
     at, values, bad = cells.numbers(part.plain(column))
     huge = ~np.isfinite(values.astype(np.float32))
     at, values, bad = at[~huge], values[~huge], np.union1d(bad, at[huge])
-    part.failed(column, bad, "is not a number", "Mend the row, or take `weight:` out of the mapping.")
+    part.failed(column, bad, "is not a number", "Correct the row, or take `weight:` out of the mapping.")
     part.tally.report.spoiled += len(bad)
     weights = np.ones(len(part.rows), dtype=np.float32)
     weights[at] = values

@@ -1,7 +1,7 @@
-"""A text file as a stream of UTF-8, whatever its encoding, line ends and marks of byte order.
+"""A text file as a stream of UTF-8, whatever its encoding, line ends and byte order marks.
 
-Enters: a file and its encoding. Leaves: UTF-8 in whole lines, and the lines with bytes that are not in the encoding: these
-bytes become U+FFFD.
+Enters: a file and its encoding. Leaves: UTF-8 in whole lines, and the numbers of lines with bytes that are not in the encoding;
+U+FFFD replaces such bytes.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from kgrec.errors import SourceError
 from kgrec.ingest.compressed import open_bytes
 from kgrec.ingest.sources import Source
 
-#: characters in place of bytes that cannot be decoded
+#: replacement of bytes that cannot be decoded
 GARBLED = "\ufffd"
 _PIECE = 1 << 20
 _LONE_RETURN = re.compile(rb"\r(?!\n)")
@@ -30,8 +30,8 @@ _BOM, _NEWLINE = codecs.BOM_UTF8, ord("\n")
 class TextStream:
     """The bytes of a text file as UTF-8, for readers that take a file object.
 
-    A carriage return alone becomes a line feed. Marks of byte order are left out at the beginning of each line, since
-    they are in the middle where files were joined. NUL bytes count as bytes that cannot be decoded.
+    A single carriage return becomes a line feed. Byte order marks are dropped at the beginning of each line, because joined files
+    have them in the middle. NUL bytes count as bytes that cannot be decoded.
     """
 
     closed = False
@@ -50,7 +50,7 @@ class TextStream:
         Args:
             source: The file.
             encoding: Its encoding.
-            longest: Most bytes of a line.
+            longest: Largest number of bytes per line.
             rewrite: Changes the text, but not its lines; it is given pieces of whole lines.
             keep: Whether to keep the text for `text_of`, until `forget` is called.
         """
@@ -58,7 +58,7 @@ class TextStream:
         self.stream = open_bytes(source.path)
         name = codecs.lookup(encoding).name
         self.encoding = "utf-8" if name == "utf-8-sig" else name
-        #: lines read so far
+        #: number of lines read so far
         self.lines = 0
         #: lines with bytes that cannot be decoded, in ascending order
         self.garbled = array("q")
@@ -90,7 +90,7 @@ class TextStream:
         """The lines that are not blank, trimmed, with their numbers.
 
         Raises:
-            SourceError, OSError: As for `read`.
+            SourceError, OSError: As in `read`.
         """
         for piece in self.pieces:
             first = self.lines - piece.count(b"\n") + 1
@@ -104,7 +104,7 @@ class TextStream:
         return at < len(self.garbled) and self.garbled[at] <= last
 
     def forget(self, line: int) -> None:
-        """Drop the text of the lines before `line`, as far as whole pieces."""
+        """Drop the text of the lines before `line`, in whole pieces."""
         while len(self.kept) > 1 and self.kept[1][0] <= line:
             self.kept.popleft()
 
@@ -186,7 +186,7 @@ class TextStream:
             try:
                 yield decoder.decode(data).encode("utf-8", "replace") if decoder else data
             except UnicodeError:
-                # without a mark of byte order
+                # without a byte order mark
                 raise not_encoded(f"{self.source.name}:1", self.encoding) from None
         if decoder:
             yield decoder.decode(b"", final=True).encode()
@@ -207,7 +207,7 @@ class TextStream:
         return text
 
     def _decoded(self, piece: bytes) -> tuple[bool, bytes]:
-        """Whether some bytes cannot be decoded; else the piece as UTF-8."""
+        """Whether some bytes cannot be decoded; if none, also the piece as UTF-8."""
         if piece.isascii() and self.encoding in ("utf-8", "iso8859-1", "cp1252", "ascii"):
             return False, piece
         try:
@@ -217,7 +217,7 @@ class TextStream:
         return False, piece if self.encoding == "utf-8" else text.encode("utf-8", "replace")
 
     def _by_line(self, piece: bytes) -> bytes:
-        """As `_clean`, where some bytes are bad; notes their lines."""
+        """Like `_clean`, for pieces with bad bytes; records their lines."""
         is_wide = self.encoding.startswith(("utf-16", "utf-32"))
         encoding = "utf-8" if is_wide else self.encoding
         texts = []

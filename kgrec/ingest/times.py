@@ -1,7 +1,7 @@
 """The times of a log as seconds since 1970, in the unit that its file uses.
 
 Enters: columns of text, batch by batch. Leaves: seconds, the unit, and the rows whose times are in another unit. The unit is known
-when the file is read to its end, so times are scaled then.
+only when the whole file is read, so times are scaled then.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ UNITS: dict[TimeUnit, int] = {
     "nanoseconds": 10**9,
 }
 _NAMES = list(UNITS)
-#: smallest number that is milliseconds, microseconds, nanoseconds: a time in 1973 in that unit, and in the year 5138 in the smaller
+#: smallest number that is read as milliseconds, microseconds, nanoseconds: a time in 1973 in that unit, and in 5138 in the smaller
 _LEAST = np.array([1e11, 1e14, 1e17])
-#: numbers past this do not fit into 64 bits
+#: numbers above this do not fit into 64 bits
 _MOST = 9.2e18
 _DAY = 86_400
 _PLACES = 10
@@ -39,9 +39,9 @@ class Clock:
     mapped: InteractionTable
     #: seconds of each batch; numbers are scaled by `close`
     _parts: list[tuple[np.ndarray, np.ndarray]] = field(default_factory=list)
-    #: numbers per unit, zeros apart; shape (4,)
+    #: count of numbers per unit, without zeros; shape (4,)
     _counts: np.ndarray = field(default_factory=lambda: np.zeros(len(UNITS), np.int64))
-    #: for each unit, places and texts of the first such numbers
+    #: for each unit, places and texts of its first numbers
     _first: dict[int, list[tuple[str, str]]] = field(default_factory=dict)
     #: whether all numbers so far are dates written as digits, such as 20191011
     _as_digits: bool = True
@@ -49,11 +49,11 @@ class Clock:
     def read(
         self, texts: pa.Array, places: Callable[[np.ndarray], Iterable[str]]
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Times of one batch, 0 where there is none, and the rows of cells that are no times.
+        """Times of one batch, 0 where there is none, and the rows of cells that are not times.
 
         Args:
             texts: One cell per row.
-            places: Returns the places of some rows.
+            places: Returns the places of rows.
 
         Returns:
             int64, shape (len(texts),), which `close` changes in place; and row numbers, int64.
@@ -78,8 +78,8 @@ class Clock:
         """Scale the numbers.
 
         Returns:
-            The unit, "" if no cell is a number; the first cells in another unit, as place and text; and the count of these
-            cells. Their times are 0 now.
+            The unit, "" if no cell is a number; the first cells in another unit, as place and text; and the count of such
+                cells. Their times are set to 0.
         """
         if not self._counts.any():
             self._parts.clear()
@@ -88,7 +88,7 @@ class Clock:
             return self._scaled(self.mapped.time_unit), [], 0
         if self._as_digits:
             return self._of_digits(), [], 0
-        # the unit of the number in the middle
+        # the unit of the median number
         half = self._counts.sum() / 2
         code = int(np.searchsorted(np.cumsum(self._counts), half))
         others = [place for unit, places in sorted(self._first.items()) if unit != code for place in places]

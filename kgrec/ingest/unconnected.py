@@ -1,6 +1,6 @@
 """Types of nodes that are not linked to the items.
 
-Enters: entities and triples. Leaves: a sentence for each such type: its nodes take no part in recommendations.
+Enters: entities and triples. Leaves: a sentence for each such type, because its nodes have no effect on recommendations.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ import pyarrow.compute as pc
 
 
 def unconnected(entities: pa.Table, triples: pa.Table, item_types: Sequence[str]) -> Iterator[str]:
-    """A sentence for each type whose nodes have no edge, or no path of edges from the items, type by type.
+    """A sentence for each type whose nodes have no edge, or no path of edges from the items, by type.
 
     Args:
-        entities: With the column `type`.
-        triples: With the columns `head` and `tail`.
+        entities: Has the column `type`.
+        triples: Has the columns `head` and `tail`.
         item_types: The types that are items.
     """
     encoded = pc.dictionary_encode(pc.cast(entities["type"], pa.string())).combine_chunks()
@@ -32,7 +32,7 @@ def unconnected(entities: pa.Table, triples: pa.Table, item_types: Sequence[str]
     for code, name in sorted(enumerate(types), key=lambda pair: pair[1]):
         if name in item_types:
             if len(types) > 1 and code not in linked:
-                yield f"no node of type '{name}' has an edge: what the other types know does not reach these items."
+                yield f"no node of type '{name}' has an edge: knowledge about the other types does not reach these items."
         elif code not in linked:
             yield f"none of the {counts[code]:,} nodes of type '{name}' has an edge: {_REMEDY}"
         elif code not in reached:
@@ -43,7 +43,7 @@ _REMEDY = "link them by `edges:`, or by a column with the role `ref`, or leave t
 
 
 def _reached(start: set[int], links: set[tuple[int, int]]) -> set[int]:
-    """The types that a path of links joins with `start`, in either direction."""
+    """The types that a path of links connects with `start`, in either direction."""
     reached, before = start, -1
     while len(reached) != before:
         before = len(reached)

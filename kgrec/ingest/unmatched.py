@@ -1,7 +1,7 @@
-"""The check that logs, edges and references match the nodes that exist.
+"""Checks that logs, edges and references match existing nodes.
 
-Enters: counts of unmatched rows, and the catalogue. Leaves: `TooManyBadRows` that names the likely cause, for which the files are read
-once more.
+Enters: counts of unmatched rows, and the catalogue. Leaves: `TooManyBadRows` that names the likely cause; to find it, the files are
+read once more.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ from kgrec.ingest.mapping.schema import EdgeTable, InteractionTable, Mapping, Ta
 from kgrec.ingest.sources import Source
 from kgrec.ingest.table_files import open_table
 
-#: rows of a file that are read to find a cause
+#: number of rows of a file that are read to find a cause
 _ROWS = 1_000_000
 
 
 @dataclass(frozen=True)
 class Catalogue:
-    """The nodes that exist, and the files they come from."""
+    """The existing nodes, and the files they come from."""
 
     mapping: Mapping
     #: as in `Assembled`
@@ -52,12 +52,12 @@ class Catalogue:
         return Keys(self.file(target.type), self._key(target), values, len(chosen))
 
     def file(self, type_: str) -> str:
-        """What messages call the source of a type."""
+        """Name of the source of a type, in messages."""
         table = self.mapping.nodes.get(type_)
         return ", ".join(table.file) if table else f"the nodes of type {type_}"
 
     def columns(self, target: Target) -> dict[str, Keys]:
-        """The columns of a type's table, besides that of the target."""
+        """The columns of a type's table, except that of the target."""
         table = self.mapping.nodes.get(target.type)
         if table is None:
             return {}
@@ -65,7 +65,7 @@ class Catalogue:
         return {name: keys for name, keys in found.items() if name != self._key(target)}
 
     def columns_of(self, table: TableFormat) -> dict[str, Keys]:
-        """The distinct values of each column of a table's files, lists apart."""
+        """The distinct values of each column of a table's files, without lists."""
         distinct: dict[str, list[pa.Array]] = {}
         cells: Counter[str] = Counter()
         for source in self.find(table.file):
@@ -84,15 +84,15 @@ class Catalogue:
 
 
 def check_log(reader: LogReader, catalogue: Catalogue, report: Report) -> None:
-    """Refuse a log of which too many rows name unknown items.
+    """Raise an error for a log in which too many rows name unknown items.
 
     Args:
-        reader: Has read the log.
+        reader: The reader, after it has read the log.
         catalogue: The items.
-        report: Takes a warning if the few unknown items make all ids doubtful.
+        report: Gets a warning if the few unknown items make all ids doubtful.
 
     Raises:
-        TooManyBadRows: There are more than the mapping allows.
+        TooManyBadRows: More rows name unknown items than the mapping allows.
     """
     mapped, unknown, limit = reader.mapped, reader.unknown, catalogue.mapping.errors.unmatched
     files = ", ".join(mapped.file)
@@ -119,12 +119,12 @@ def _doubt(unknown: str, mapped: InteractionTable, catalogue: Catalogue) -> str:
 
 
 def check_references(mapping: Mapping, report: Report, catalogue: Catalogue | None) -> None:
-    """Refuse files of which too many rows refer to nodes that no source has.
+    """Raise an error for files in which too many rows refer to nodes that no source has.
 
     Args:
-        mapping: Its tables of edges, and of nodes with references.
+        mapping: Has the tables of edges, and of nodes with references.
         report: Counts for each file.
-        catalogue: The nodes; None in an addition, of which only edges are checked: rows with references are added.
+        catalogue: The nodes; None for an addition, where only edges are checked, because rows with references are added anyway.
 
     Raises:
         TooManyBadRows: A file has more bad rows than the mapping allows.
@@ -172,12 +172,12 @@ def _cause_of_log(mapped: InteractionTable, catalogue: Catalogue) -> tuple[str, 
         found.append(likely_mismatch(wanted, known, beside, catalogue.columns(target), setting))
     best = max((one for one in found if one), key=lambda one: one.share, default=None)
     known = catalogue.keys(references.find(types[0])).values
-    sample = f'; keys of the items are such as "{known[0].as_py()}"' if len(known) else "; there are no items"
+    sample = f'; keys of the items look like "{known[0].as_py()}"' if len(known) else "; there are no items"
     return str(best) if best else "", sample
 
 
 def _shared(wanted: Keys, known: list[Keys], types: tuple[str, ...]) -> Mismatch | None:
-    """The cause that the keys belong to several types, and so are known as type/key only."""
+    """The cause that several types have the keys, so that they are known only as type/key."""
     of_types = [
         pc.is_in(wanted.values, value_set=keys.values).to_numpy(zero_copy_only=False) for keys in known
     ]
@@ -189,7 +189,7 @@ def _shared(wanted: Keys, known: list[Keys], types: tuple[str, ...]) -> Mismatch
 
 
 def _causes(name: str, mapping: Mapping, report: Report, catalogue: Catalogue) -> Iterator[Mismatch]:
-    """Likely causes for the references of one file that have no node."""
+    """Likely causes for the unmatched references of one file."""
     for relation, edges in mapping.edges.items():
         if name in {source.name for source in catalogue.find(edges.file)}:
             for place, end, other in (("from", edges.head, edges.tail), ("to", edges.tail, edges.head)):
@@ -258,7 +258,7 @@ def _causes_of_ref(
 def _other_key(
     mapping: Mapping, target: Target, column: str, written: Callable[[str], str], where: str
 ) -> str:
-    """What to write so that keys are looked up in another column of the type's table."""
+    """What to write to look keys up in another column of the type's table."""
     table = mapping.nodes[target.type]
     keys = table.keys or (table.key,)
     if column == table.key:

@@ -4,9 +4,9 @@ Enters: which entries of each list are positives, and how many positives each us
 Nothing is written.
 
 In all formulas :math:`y_r` is 1 if the entry at rank r (from 1) is a positive, and P is the number of the user's positives.
-A list may be shorter than k; missing entries count as negatives, which lowers precision only. A user without positives has
-the value nan, which means ignore. A user with positives and an empty list has 0 (AUC: 0.5). Ties between scores must be
-broken before: only ranks count here.
+A list may be shorter than k; missing entries count as negatives, which lowers precision only. The value of a user without
+positives is nan, which means ignore. A user with positives and an empty list has 0 (AUC: 0.5). The caller breaks ties between
+scores: only ranks count here.
 
 All items are ranked. There are no sampled metrics, because they say little about the exact ones (Krichene and Rendle 2020,
 "On sampled metrics for item recommendation").

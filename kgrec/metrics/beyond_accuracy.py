@@ -3,8 +3,8 @@ r"""Metrics of lists beyond accuracy: coverage, novelty, popularity, diversity, 
 Enters: lists as rows of items, padded with -1, and data on items and users. Leaves: a value per user, float64, or one for
 all lists. Nothing is written.
 
-A metric that is not defined for a list is nan, which means ignore: all but serendipity for an empty list, diversity for a
-list of one entry, and comparisons with the history for a user without one. In the formulas L is the list, and n(i) the
+A metric that is not defined for a list is nan, which means ignore: for an empty list all metrics but serendipity, for a list of
+one entry diversity, and for a user without a history comparisons with the history. In the formulas L is the list, and n(i) the
 number of users with item i in training.
 """
 
@@ -93,7 +93,7 @@ def diversity(lists: np.ndarray, vectors: np.ndarray | sp.csr_matrix) -> np.ndar
 
     .. math:: 1 - \frac{|\sum_{i \in L} z_i|^2 - \sum_{i \in L} |z_i|^2}{|L| (|L| - 1)}
 
-    With embeddings it is a distance of embeddings. With rows of `kgrec.evaluate.ground_truth.neighbor_vectors` it is a
+    With embeddings, it is a distance of embeddings. With rows of `kgrec.evaluate.ground_truth.neighbor_vectors`, it is a
     distance in the graph: 0 for items with the same neighbours, 1 for items without a common neighbour.
 
     Args:
@@ -115,13 +115,13 @@ def diversity(lists: np.ndarray, vectors: np.ndarray | sp.csr_matrix) -> np.ndar
 def serendipity(lists: np.ndarray, gains: np.ndarray, counts: np.ndarray, seen: sp.csr_matrix) -> np.ndarray:
     r"""Share of the k entries that are positives and not among the k most popular items (Ge et al. 2010); 0 to 1.
 
-    The most popular items are those that the user has not seen; of equally popular ones the first rows.
+    The most popular items are chosen among those that the user has not seen; among equally popular ones, the first rows.
 
     Args:
         lists: Rows of items, padded with -1; shape (n_users, k).
         gains: Whether each entry is a positive; shape (n_users, k), bool.
         counts: Training users of each item; shape (n_items,).
-        seen: Items that may not be in the user's list; shape (n_users, n_items).
+        seen: Items that the user's list cannot contain; shape (n_users, n_items).
     """
     k = lists.shape[1]
     rank = np.empty(len(counts), np.int64)
@@ -138,8 +138,8 @@ def calibration(
     .. math:: \sum_g p(g) \log \frac{p(g)}{(1 - \alpha) q(g) + \alpha p(g)}
 
     p and q are the shares of the classes, such as genres, in the history and in the list; an item counts in equal parts for
-    each of its classes. At most :math:`-\log \alpha` nats, for a list without any class of the history. nan if the history has
-    no class.
+    each of its classes. The value is at most :math:`-\log \alpha` nats, for a list without any class of the history, and nan if
+    the history has no class.
 
     Args:
         lists: Rows of items, padded with -1; shape (n_users, k).
@@ -162,11 +162,12 @@ def calibration(
 
 
 def exposure_shares(lists: np.ndarray, groups: sp.csr_matrix) -> np.ndarray:
-    r"""Share of the attention that each group gets in all lists (Singh and Joachims 2018); they sum to 1.
+    r"""Share of the attention that each group gets over all lists (Singh and Joachims 2018); the shares sum to 1.
 
     .. math:: \frac{1}{Z} \sum_u \sum_r \frac{[i_{u,r} \in g]}{\log_2 (r + 1)}
 
-    An item with several groups counts in equal parts for each, an item without a group not at all. zeros if no entry has a group.
+    An item with several groups counts in equal parts for each; an item without a group does not count. All shares are 0 if no entry has
+    a group.
 
     Args:
         lists: Rows of items, padded with -1; shape (n_users, k).
@@ -183,14 +184,14 @@ def exposure_shares(lists: np.ndarray, groups: sp.csr_matrix) -> np.ndarray:
 
 
 def exposure_gap(shares: np.ndarray, groups: sp.csr_matrix) -> float:
-    r"""How far the shares of attention are from equal ones (total variation distance); 0: equal, near 1: all for one group.
+    r"""How far the shares of attention are from equal shares (total variation distance); 0: equal, near 1: one group gets all.
 
     .. math:: \frac{1}{2} \sum_g \left| s_g - \frac{1}{G} \right|
 
-    over the G groups that have an item; nan without any.
+    The sum runs over the G groups that have an item; nan if there are none.
 
     Args:
-        shares: Of `exposure_shares`; shape (n_groups,).
+        shares: Result of `exposure_shares`; shape (n_groups,).
         groups: Nonzero for the groups of each item; shape (n_items, n_groups).
     """
     counted = np.asarray(groups.getnnz(axis=0)) > 0
@@ -200,7 +201,7 @@ def exposure_gap(shares: np.ndarray, groups: sp.csr_matrix) -> float:
 
 
 def incidence(lists: np.ndarray, n_items: int) -> sp.csr_matrix:
-    """Lists as a matrix with a one per entry; shape (n_users, n_items), float32."""
+    """Lists as a matrix with 1 for each entry; shape (n_users, n_items), float32."""
     there = lists >= 0
     indptr = np.concatenate([[0], np.cumsum(there.sum(axis=1))])
     return sp.csr_matrix(
@@ -214,7 +215,7 @@ def _popular_until(rank: np.ndarray, seen: sp.csr_matrix, k: int) -> np.ndarray:
     order = np.lexsort((rank[seen.indices], rows))
     ranks = rank[seen.indices][order]
     number = np.arange(len(ranks)) - seen.indptr[:-1][rows]
-    # ranks - number is how many unseen items are more popular than a seen one; if fewer than k, the bound moves by one
+    # ranks - number is the number of unseen items more popular than a seen one; if it is below k, the bound moves up by one
     return np.asarray(k + np.bincount(rows[ranks - number < k], minlength=seen.shape[0]))
 
 

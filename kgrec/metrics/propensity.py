@@ -1,15 +1,15 @@
-r"""Propensities: how likely an interaction with an item is observed; and metrics that weigh each positive by their inverse.
+r"""Propensities, the probability that an interaction with an item is observed; and metrics weighted by their inverse.
 
 Enters: numbers of interactions per item, hits, positives. Leaves: a propensity per item, a value per user, float64. Nothing is
 written.
 
-People meet popular items more often, so a log says more about these (Schnabel et al. 2016, "Recommendations as treatments").
+Users meet popular items more often, so a log says more about popular items (Schnabel et al. 2016, "Recommendations as treatments").
 Here the propensity of an item is a power of its popularity (Yang et al. 2018, "Unbiased offline recommender evaluation for
 missing-not-at-random implicit feedback"):
 
 .. math:: p_i = \max\left( (n_i / \max_j n_j)^\eta, 0.01 \right)
 
-The bound clips weights to 100: rare items would otherwise decide alone, and the variance would grow without limit.
+The bound clips weights to 100: otherwise rare items would dominate, and the variance would have no limit.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from kgrec.metrics.topk import rows_of
 
 #: eta of the metrics
 POWER = 0.5
-#: least propensity
+#: smallest propensity
 _LEAST = 0.01
 
 
@@ -30,8 +30,8 @@ def propensities(counts: np.ndarray, power: float = POWER) -> np.ndarray:
     """The propensity of each item, 0.01 to 1; shape (n_items,), float64.
 
     Args:
-        counts: Interactions of each item; items without any count as if they had one; shape (n_items,).
-        power: eta above; 0: all are 1.
+        counts: Interactions per item; an item without interactions counts as if it had one; shape (n_items,).
+        power: eta above; with 0, all propensities are 1.
     """
     there = np.maximum(counts, 1)
     return np.asarray(np.maximum((there / there.max(initial=1)) ** power, _LEAST))
@@ -48,7 +48,7 @@ def snips_recall(
         lists: Rows of items, padded with -1; shape (n_users, k).
         gains: Whether each entry is a positive; shape (n_users, k), bool.
         truth: Nonzero for positives; shape (n_users, n_items).
-        propensity: Of each item; shape (n_items,).
+        propensity: Propensity of each item; shape (n_items,).
 
     Returns:
         shape (n_users,), float64; nan for users without positives.
@@ -77,5 +77,5 @@ def snips_ndcg(
 
 
 def _sums(values: np.ndarray, truth: sp.csr_matrix) -> np.ndarray:
-    """Sums of values of the stored entries by row; shape (n_users,)."""
+    """Sum of the values of the stored entries per row; shape (n_users,)."""
     return np.bincount(rows_of(truth), values, truth.shape[0])

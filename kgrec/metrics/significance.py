@@ -21,7 +21,7 @@ def intervals(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Percentile bootstrap intervals of means over users (Efron 1979; Efron and Tibshirani 1993, chapter 13).
 
-    All columns use the same resamples, so one pass is enough for all metrics of a model.
+    All columns use the same resamples, so one pass covers all metrics of a model.
 
     Args:
         values: One column per metric; nan is ignored; shape (n_users, n_metrics).
@@ -30,7 +30,7 @@ def intervals(
         resamples: Number of resamples.
 
     Returns:
-        The lower and the upper ends, each of shape (n_metrics,), float64; nan for a column without a value.
+        The lower and the upper bounds, each of shape (n_metrics,), float64; nan for a column without a value.
     """
     there = ~np.isnan(values)
     if not there.any():
@@ -42,7 +42,7 @@ def intervals(
     ends = np.full((2, values.shape[1]), np.nan)
     some = there.any(axis=0)
     tails = (1 - level) / 2
-    # a resample in which no user has the metric gives nan, which is ignored
+    # in a resample where no user has the metric, the value is nan, which is ignored
     ends[:, some] = np.nanquantile(means[:, some], [tails, 1 - tails], axis=0)
     return ends[0], ends[1]
 
@@ -51,7 +51,7 @@ def permutation_test(differences: np.ndarray, rng: np.random.Generator, *, resam
     """Two-sided p value of paired differences under random signs (Fisher's randomisation test).
 
     Smucker, Allan and Carterette (2007) recommend the test for metrics of ranked lists. If there are at most `resamples`
-    combinations of signs, all are tried. Otherwise `resamples` combinations are drawn, and the observed one is added.
+    combinations of signs, all are used. Otherwise `resamples` combinations are drawn, and the observed one is added.
 
     Args:
         differences: Value of one model minus value of the other, per user; nan is ignored; shape (n_users,).
@@ -63,7 +63,7 @@ def permutation_test(differences: np.ndarray, rng: np.random.Generator, *, resam
     """
     differences = differences[~np.isnan(differences)]
     n = len(differences)
-    # a sum that equals the observed one up to rounding counts as extreme
+    # a sum equal to the observed one up to rounding counts as extreme
     bound = abs(differences.sum()) * (1 - 1e-12) - 1e-300
     if n <= np.log2(max(resamples, 1)):
         signs = 1 - 2 * ((np.arange(2**n)[:, None] >> np.arange(n)) & 1)
@@ -77,7 +77,7 @@ def permutation_test(differences: np.ndarray, rng: np.random.Generator, *, resam
 
 
 def holm(p_values: Sequence[float]) -> np.ndarray:
-    """Correct p values for multiple comparisons (Holm 1979), which bounds the probability of any false positive.
+    """Correct p values for multiple comparisons (Holm 1979); this bounds the probability of any false positive.
 
     Returns:
         Corrected p values in the order given; shape (len(p_values),), float64.

@@ -1,10 +1,10 @@
-r"""Population stability: how far the shares of two samples differ, and whether more than chance explains.
+r"""Population stability: how far the shares of two samples differ, and whether chance explains the difference.
 
 Enters: shares of bins, and sums per cluster. Leaves: figures and p values. Nothing is written.
 
-Rows of one user are not independent, so the chi-square test of the plain population stability index is too eager. The null distribution
+Rows of one user are not independent, so the chi-square test of the plain population stability index rejects too often. The null distribution
 here is that of Rao and Scott (1981, "The Analysis of Categorical Data From Complex Sample Surveys", theorem 1): a sum of chi-squares with
-one degree of freedom, weighted by the eigenvalues of the design effects, which clusters estimate.
+one degree of freedom, weighted by the eigenvalues of the design effects. The design effects are estimated from clusters.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from __future__ import annotations
 import numpy as np
 import scipy.sparse as sp
 
-#: draws from the null distribution, and how many are made at a time
+#: number of draws from the null distribution, and draws per block
 _DRAWS, _BLOCK = 20_000, 1_000
-#: observations that are added per bin, so that an empty bin has a logarithm
+#: observations added per bin, so that an empty bin has a logarithm
 _PSEUDO_COUNT = 0.5
 
 
 def shares(counts: np.ndarray) -> np.ndarray:
-    """Shares of bins, none of them 0: half an observation is added per bin; shape (n_bins,), float64."""
+    """Shares of bins, none of them 0, because half an observation is added per bin; shape (n_bins,), float64."""
     return np.asarray((counts + _PSEUDO_COUNT) / (counts.sum() + _PSEUDO_COUNT * len(counts)))
 
 
@@ -28,7 +28,7 @@ def population_stability_index(expected: np.ndarray, actual: np.ndarray) -> floa
 
     .. math:: \sum_b (q_b - p_b) \ln \frac{q_b}{p_b}
 
-    It is the symmetric divergence of Jeffreys (1946), and near :math:`\sum_b (q_b - p_b)^2 / p_b` where the two are similar.
+    It is the symmetric divergence of Jeffreys (1946), and close to :math:`\sum_b (q_b - p_b)^2 / p_b` for similar distributions.
 
     Args:
         expected: Shares p, above 0; shape (n_bins,).
@@ -38,7 +38,7 @@ def population_stability_index(expected: np.ndarray, actual: np.ndarray) -> floa
 
 
 def effective_size(weights: np.ndarray) -> float:
-    r"""Number of equal clusters that vary as much as these (Kish 1965): :math:`(\sum w)^2 / \sum w^2`; 0 without weights."""
+    r"""Number of equal clusters with the same variance as these (Kish 1965): :math:`(\sum w)^2 / \sum w^2`; 0 without weights."""
     squares = float(weights @ weights)
     return float(weights.sum()) ** 2 / squares if squares else 0.0
 
@@ -50,17 +50,18 @@ def shift_probability(
     freedom: float,
     rng: np.random.Generator,
 ) -> float:
-    r"""Probability of a difference at least as large, measured by :math:`\sum_b d_b^2 / p_b`, if only chance makes one.
+    r"""Probability of a difference at least as large by chance alone, measured by :math:`\sum_b d_b^2 / p_b`.
 
     Args:
         expected: Shares p, above 0; shape (n_bins,).
         difference: Observed differences d; shape (n_bins,).
-        covariance: Of d; shape (n_bins, n_bins).
-        freedom: Clusters that the covariance was estimated from, less one; few of them make the tails heavier (Thomas and Rao 1987).
+        covariance: Covariance of d; shape (n_bins, n_bins).
+        freedom: Number of clusters that the covariance was estimated from, minus one; few clusters make the tails heavier (Thomas and
+            Rao 1987).
         rng: Draws from the null distribution.
 
     Returns:
-        The p value, above 0, up to 1.
+        The p value, above 0, at most 1.
     """
     scale = 1 / np.sqrt(expected)
     # two-way clustering can make small eigenvalues negative (Cameron, Gelbach and Miller 2011, section 2.3)

@@ -13,7 +13,7 @@ import scipy.sparse as sp
 
 #: entries of a block of scores: 32 MB of float32
 _BLOCK_ENTRIES = 2**23
-#: a row of scores is cut into this many parts per list entry, and the maxima of the parts are compared
+#: each row of scores is cut into this many parts per list entry, and the maxima of the parts are compared
 _PARTS_PER_ENTRY = 16
 
 
@@ -32,9 +32,9 @@ def ranked(
         users: Vectors of users; shape (n_users, dim).
         items: Vectors of items; shape (n_items, dim).
         k: Length of the lists.
-        seen: Items that are not listed for a user; shape (n_users, n_items); None: none.
-        only: The only items that are listed; shape (n_items,), bool; None: all.
-        entries: Number of scores that are held in memory at a time.
+        seen: Items that a user's list leaves out; shape (n_users, n_items); None: none.
+        only: The only items that lists may contain; shape (n_items,), bool; None: all.
+        entries: Number of scores held in memory at a time.
 
     Returns:
         Rows of items, best first, padded with -1; shape (n_users, k), int32.
@@ -56,11 +56,11 @@ def top(
     """The k items with the highest scores for each user; `scores` is overwritten.
 
     Args:
-        scores: shape (n_users, n_items), float, without nan; an item with -inf is never listed. Scores of items that are not
-            listed are set to -inf.
+        scores: shape (n_users, n_items), float, without nan; an item with -inf is never listed. Scores of items that are left out
+        are set to -inf.
         k: Length of the lists.
-        seen: Items that are not listed for a user; shape (n_users, n_items); None: none.
-        only: The only items that are listed; shape (n_items,), bool; None: all.
+        seen: Items that a user's list leaves out; shape (n_users, n_items); None: none.
+        only: The only items that lists may contain; shape (n_items,), bool; None: all.
 
     Returns:
         Rows of items, best first, padded with -1; shape (n_users, k), int32.
@@ -78,7 +78,7 @@ def top(
     counts = np.bincount(row, minlength=len(scores))
     crowded = counts > 2 * width
     lists[~crowded, :width] = _sorted(scores, row, item, counts, crowded)[:, :width]
-    for one in np.flatnonzero(crowded):  # rows with many equal scores: sorted whole
+    for one in np.flatnonzero(crowded):  # rows with many equal scores are sorted whole
         lists[one, :width] = np.argsort(-scores[one], kind="stable")[:width]
     values = np.take_along_axis(scores, lists[:, :width].astype(np.intp), 1)
     lists[:, :width][values == -np.inf] = -1
@@ -98,7 +98,7 @@ def gains(lists: np.ndarray, truth: sp.csr_matrix) -> np.ndarray:
     hits = np.zeros(lists.shape, bool)
     for rows in blocks(len(lists), truth.shape[1]):
         part = truth[rows]
-        # an extra last column, which index -1 reads
+        # an extra last column, which the index -1 reads
         marks = np.zeros((part.shape[0], truth.shape[1] + 1), bool)
         marks[rows_of(part), part.indices] = True
         hits[rows] = np.take_along_axis(marks, lists[rows].astype(np.intp), 1)
@@ -106,13 +106,13 @@ def gains(lists: np.ndarray, truth: sp.csr_matrix) -> np.ndarray:
 
 
 def blocks(n_rows: int, width: int, entries: int = _BLOCK_ENTRIES) -> Iterator[slice]:
-    """Slices of rows such that a dense array of one slice, `width` wide, has about `entries` entries."""
+    """Slices of rows such that a dense array of one slice with `width` columns has about `entries` entries."""
     step = max(1, entries // max(1, width))
     return (slice(start, min(start + step, n_rows)) for start in range(0, n_rows, step))
 
 
 def some_of(rows: np.ndarray, most: int, seed: int) -> np.ndarray:
-    """Sorted rows, or `most` of them, drawn by a seed, if there are more."""
+    """The rows, sorted; if there are more than `most`, a seeded sample of `most`."""
     if len(rows) <= most:
         return rows
     return np.sort(np.random.default_rng(seed).choice(rows, most, replace=False))
@@ -124,9 +124,9 @@ def rows_of(matrix: sp.csr_matrix) -> np.ndarray:
 
 
 def _thresholds(scores: np.ndarray, k: int) -> np.ndarray:
-    """For each row, a score that at least k items reach, and few more; shape (n_rows,).
+    """For each row, a score that at least k items reach, and few more than k; shape (n_rows,).
 
-    It is the k-th largest of the maxima of disjoint parts of the row: k parts have an item that reaches it. This takes one
+    It is the k-th largest maximum over disjoint parts of the row: k parts have an item that reaches it. This takes one
     pass over the scores; a partition takes several.
     """
     parts = min(scores.shape[1], _PARTS_PER_ENTRY * k)
@@ -140,7 +140,7 @@ def _thresholds(scores: np.ndarray, k: int) -> np.ndarray:
 def _sorted(
     scores: np.ndarray, row: np.ndarray, item: np.ndarray, counts: np.ndarray, but: np.ndarray
 ) -> np.ndarray:
-    """Items that reach the thresholds, best first, of all rows but some; padded; shape (n_rows, width), int64."""
+    """Items that reach the thresholds, best first, of the rows that are not left out; padded; shape (n_rows, width), int64."""
     kept = ~but[row]
     place = (np.arange(len(row)) - (np.cumsum(counts) - counts)[row])[kept]
     line = (np.cumsum(~but) - 1)[row[kept]]

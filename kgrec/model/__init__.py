@@ -5,9 +5,9 @@ model          `Model`: items, users, histories, user encoder, index and scorers
 storage        model/ on disk
 ranker_files   a learned ranker on disk
 retrieval      candidates of users, under filters and boosts
-item_updates   items added or changed without training
-interaction_updates  interactions since training
-propagation    known items that a change of other items moves
+item_updates   items added or changed without retraining
+interaction_updates  interactions added since training
+propagation    known items affected by a change of other items
 
-Nothing is imported here.
+This module imports nothing.
 """

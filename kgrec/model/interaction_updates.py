@@ -1,4 +1,4 @@
-"""Interactions since training: their rows are read and put into the histories, without training.
+"""Interactions since training: read them and add them to the histories, without retraining.
 
 Enters: a `Model`, and a table or a frame of interactions. Leaves: `InteractionUpdates`, and another `Model`. Nothing is written.
 """
@@ -26,9 +26,9 @@ from kgrec.ingest.table_files import frame_table
 from kgrec.model.model import Model
 from kgrec.storage.files import digest
 
-#: columns of tables that do not have the names of the mapping
+#: columns of tables that do not use the names of the mapping
 USER, ITEM, TIME = "user_id", "item_id", "time"
-#: share of the rows that may be bad, unless the mapping allows more: a single bad row is a large share of a few rows
+#: largest share of bad rows, unless the mapping allows more; in a small table a single bad row is a large share
 _STOP_ABOVE = 0.5
 
 #: seconds since 1970
@@ -42,7 +42,7 @@ class InteractionUpdates:
     rows: NewInteractions
     #: users that the model does not know
     new_users: list[str]
-    #: number of different users
+    #: number of distinct users
     n_users: int
     report: Report
     #: name of the file -> SHA-256; empty for a frame
@@ -55,12 +55,12 @@ def read_interaction_updates(model: Model, rows: Any, clock: Clock = time.time) 
     Args:
         model: Knows the items; is not modified.
         rows: The path of a table, a frame, or `Interactions`. Columns have the names of the mapping, or are user_id, item_id and
-            time. The mapping's rule decides which rows are positive; without its column of values all are.
-        clock: Gives the time of rows without one, where other interactions have times: they are the newest.
+            time. The mapping's rule decides which rows are positive; if its value column is missing, all rows are positive.
+        clock: Gives the time of rows without a time, if other interactions have times; such rows are the newest.
 
     Raises:
         SourceError: A column is missing, or no row can be used.
-        TooManyBadRows: More than half of the rows are bad, or more than the mapping allows if that is more.
+        TooManyBadRows: More than half of the rows are bad, or more than the mapping allows if its limit is higher.
     """
     report, inputs = Report(), dict[str, str]()
     if isinstance(rows, Interactions):
@@ -79,7 +79,7 @@ def read_interaction_updates(model: Model, rows: Any, clock: Clock = time.time) 
 
 
 def opened(model: Model, rows: Any) -> tuple[Table, InteractionTable, dict[str, str]]:
-    """A table of interactions, what the model's mapping says of its columns, and the SHA-256 of its file by name, none for a frame.
+    """A table of interactions, the mapping of its columns, and the SHA-256 of its file by name (empty for a frame).
 
     Args:
         model: Has the mapping.
@@ -99,11 +99,11 @@ def opened(model: Model, rows: Any) -> tuple[Table, InteractionTable, dict[str, 
 def read_log(
     table: Table, mapped: InteractionTable, model: Model, report: Report, item_codes: ItemCodes
 ) -> InteractionRows:
-    """The rows of a table of interactions; the report counts those that are left out.
+    """The rows of a table of interactions; the report counts the rows that are left out.
 
     Raises:
         SourceError: A column is missing.
-        TooManyBadRows: More than half of the rows are bad, or more than the mapping allows if that is more.
+        TooManyBadRows: More than half of the rows are bad, or more than the mapping allows if its limit is higher.
     """
     policy = model.mapping.errors
     tolerant = policy.model_copy(update={"stop_above": max(_STOP_ABOVE, policy.stop_above)})
@@ -115,21 +115,21 @@ def read_log(
 
 
 def with_interaction_updates(model: Model, new: InteractionUpdates) -> Model:
-    """A model whose histories have these interactions; `model` stays as it is."""
+    """Return a model whose histories include these interactions; `model` does not change."""
     inputs = {f"added/{sha[:12]}/{name}": sha for name, sha in new.inputs.items()}
     larger = model.with_interactions(new.new_users, new.rows)
     return replace(larger, inputs={**model.inputs, **inputs}) if inputs else larger
 
 
 def item_names_by(model: Model, reference: str | None, keys: list[str]) -> list[str]:
-    """Ids of items by the keys of one item type, or by another key of it; `reference` as in `InteractionTable`."""
+    """Ids of items from the keys of one item type, or from another key column; `reference` as in `InteractionTable`."""
     if reference is None:
         return keys
     target = model.mapping.references.find(reference)
     names = [f"{target.name}/{key}" for key in keys]
     if target.column is not None:
         return names
-    # a key that no other item type has is an id alone
+    # a key that only one item type has is a complete id
     known = model.items.rows(names) >= 0
     return [name if there else key for name, key, there in zip(names, keys, known, strict=True)]
 
@@ -151,7 +151,7 @@ def _read(table: Table, mapped: InteractionTable, model: Model, report: Report) 
 
 
 def _of_items(given: Interactions, model: Model, report: Report) -> Interactions:
-    """Interactions with the item rows of the model; those of unknown items are counted."""
+    """Interactions with item rows of the model; those with unknown items are counted."""
     rows = model.items.rows(given.items.tolist())
     known = rows[given.item] >= 0
     unknown = [given.items[item] for item in given.item[~known][:10].tolist()]
@@ -173,7 +173,7 @@ def _of_items(given: Interactions, model: Model, report: Report) -> Interactions
 
 
 def _check_any(name: str, used: int, report: Report, model: Model) -> None:
-    """Refuse a table of which no row can be used."""
+    """Raise SourceError if no row of a table can be used."""
     if used:
         return
     counts = report.file(name)
@@ -184,7 +184,7 @@ def _check_any(name: str, used: int, report: Report, model: Model) -> None:
         f"{places.count:,} {reason.split(' ', 1)[1]}" for reason, places in counts.dropped.items()
     )
     where = f", first {first[0]}" if first else ""
-    remedy = "Mend the rows, or add their items first."
+    remedy = "Correct the rows, or add their items first."
     if first:
         item = first[0].rpartition(': "')[2].removesuffix('"')
         remedy = f"{did_you_mean(item, model.items.ids.sorted_labels)} {remedy}"
@@ -192,21 +192,21 @@ def _check_any(name: str, used: int, report: Report, model: Model) -> None:
 
 
 def _with_time(mapped: InteractionTable, table: Table) -> InteractionTable:
-    """The columns that are read, and one that is called time."""
+    """The columns to read, with a column called time added."""
     if mapped.order_keys or TIME not in table.columns:
         return mapped
     return mapped.model_copy(update={"time": TIME})
 
 
 def _weights(log: Interactions, model: Model) -> np.ndarray | None:
-    """Weights as multiples of the mean weight at training, float32; None if neither these interactions nor those of training have any."""
+    """Weights as multiples of the mean weight in training, float32; None if neither these interactions nor those of training have weights."""
     trained = model.graph().interactions
     if log.weight is None and trained.weight is None:
         return None
     own = np.ones(len(log), np.float32) if log.weight is None else log.weight
     known = None if trained.weight is None else trained.weight[trained.positive]
     mean = 1.0 if known is None or not len(known) else float(known.mean(dtype=np.float64))
-    # a row whose table has no weight is average
+    # a row without a weight gets the mean
     return own if log.weight is None else np.asarray(own / mean, np.float32)
 
 

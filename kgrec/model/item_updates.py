@@ -1,6 +1,6 @@
-"""New and changed items for a trained model: their rows are read, linked to what is known, embedded, put in.
+"""New and changed items for a trained model: read their rows, link them to known entities, embed them, and add them.
 
-Enters: a `Model`, and rows laid out as its mapping says. Leaves: `ItemUpdates`, and another `Model`.
+Enters: a `Model`, and rows in the layout of its mapping. Leaves: `ItemUpdates`, and another `Model`.
 Nothing is written.
 """
 
@@ -40,13 +40,13 @@ from kgrec.rank.config import ITEM_ITEM
 from kgrec.rank.rescorer import Rescorer
 from kgrec.rank.scorers import GraphScorer, ItemItemScorer
 
-#: items in the deltas of a model, and entities in those of its graph, before these are merged with the base
+#: largest number of items in the deltas of a model, and of entities in those of its graph; above it, they are merged with the base
 _DELTA = 4096
 
 
 @dataclass(frozen=True)
 class ItemUpdates:
-    """Items that rows add or change, embedded."""
+    """Items that rows add or change, with embeddings."""
 
     ids: Vocabulary
     labels: list[str]
@@ -57,24 +57,24 @@ class ItemUpdates:
     #: before normalisation; shape (n, dim), float32
     vectors: np.ndarray
     features: ItemFeatures
-    #: per item: neighbours in the graph that the model has a parameter for
+    #: per item: number of neighbours in the graph for which the model has a parameter
     linked: list[int]
-    #: per item: words of its text
+    #: per item: number of words in its text
     words: list[int]
-    #: items of the rows that were left out: known ones when items are added, unknown ones when they are updated
+    #: items whose rows were left out: known items when adding, unknown items when updating
     others: list[str]
-    #: known items that the rows do not change
+    #: known items that the rows leave unchanged
     same: list[str]
-    #: type of nodes -> columns of its table that the rows lack, and whose values stay
+    #: node type -> columns of its table that the rows lack; their values are kept
     kept: dict[str, list[str]]
-    #: known items that are linked to what the rows change; None where rows add items: new ones have no parameter of
-    #: their own that others could be linked to
+    #: known items linked to changed items; None when rows add items, because new items have no parameter of their own that could
+    #: affect others
     reached: Propagation | None
-    #: the model's graph with the rows of these items
+    #: the model's graph, extended by the rows of these items
     graph: LiveGraph
-    #: other names of all items -> row; None: those of the model, and no more
+    #: other names of all items -> row; None: the model's names, unchanged
     aliases: dict[str, int] | None
-    #: of reading the rows
+    #: report on reading the rows
     report: Report
 
     @property
@@ -95,23 +95,23 @@ def read_updates(
     """Read and embed items.
 
     Args:
-        model: Is not modified.
-        rows: A folder with files laid out as the mapping says, or a table of items, or a frame of
-            the only item type, or frames by node type, or what `read_addition` gave.
-        text_encoder: The one that the model was trained with; None leaves texts out.
-        progress: Called with the number of encoded texts and of all texts.
-        update: Take the items that the model offers and that the rows change, in place of those that it does not.
+        model: Not modified.
+        rows: A folder with files in the layout of the mapping, a table of items, a frame of the only item type, frames by node
+            type, or the result of `read_addition`.
+        text_encoder: The one that the model was trained with; None: texts are ignored.
+        progress: Called with the number of encoded texts and the total.
+        update: Select items that the model recommends and the rows change, instead of items that it does not recommend.
 
     Raises:
-        SourceError: The rows are not as the mapping says.
-        ConfigError: The text encoder is another than that of training.
+        SourceError: The rows do not match the mapping.
+        ConfigError: The text encoder differs from that of training.
     """
     live = LiveGraph.of(model.graph)
     addition = _addition(live, rows, update)
     scope = _scope(model, live, addition, update)
     names = _names(model, addition, scope.row)
     graph, entities = _larger(scope, addition)
-    # several rows may speak of one item, by names that were merged
+    # several rows may describe one item, under names that were merged
     first = np.isin(
         np.arange(len(entities)), np.unique(np.where(scope.taken, entities, -1), return_index=True)[1]
     )
@@ -152,7 +152,7 @@ class _Scope:
     places: np.ndarray
     #: id in `known`, or in the larger graph, of each entity of the addition; int64
     ids: np.ndarray
-    #: row in the model of each item of the addition, -1 for those that it does not have; int64
+    #: row in the model of each item of the addition, -1 for items that the model lacks; int64
     row: np.ndarray
     #: which items of the addition are added or updated; bool
     taken: np.ndarray
@@ -166,7 +166,7 @@ class _Scope:
 
 
 def _scope(model: Model, live: LiveGraph, addition: KnowledgeGraph, update: bool) -> _Scope:
-    """The entities around the addition, or the whole graph where an item of the addition has values in there already."""
+    """The entities around the addition; or the whole graph, if an item of the addition already has values in it."""
     around = _joined_with(model, *live.around(addition, model.parameters().featurizer.hops), addition, update)
     known_items = around.whole_ids()[addition.item_entities] >= 0
     if not update and not (around.taken & known_items).any() and not len(addition.aliases):
@@ -187,9 +187,9 @@ def _joined_with(
 
 
 def _larger(scope: _Scope, addition: KnowledgeGraph) -> tuple[KnowledgeGraph, np.ndarray]:
-    """The scope's graph with the addition's taken items, and the entity of each item in there, int64."""
+    """The scope's graph with the selected items of the addition, and the entity of each of these items in it, int64."""
     items = addition.item_entities
-    # what the model knew of a changed item is replaced
+    # earlier statements about a changed item are replaced
     before = outdated(scope.known, addition, scope.ids, items[scope.taken & (scope.row >= 0)])
     graph, ids = before.extended(without(addition, items[~scope.taken]))
     return graph, ids[items].astype(np.int64)
@@ -198,7 +198,7 @@ def _larger(scope: _Scope, addition: KnowledgeGraph) -> tuple[KnowledgeGraph, np
 def _live(
     live: LiveGraph, scope: _Scope, addition: KnowledgeGraph, graph: KnowledgeGraph
 ) -> tuple[LiveGraph, np.ndarray]:
-    """The live graph with the addition's taken items, and the id of each of its items in the whole graph."""
+    """The live graph with the selected items of the addition, and the id of each of its items in the whole graph."""
     items = addition.item_entities
     if scope.is_whole:
         return LiveGraph(lambda: graph), np.asarray(scope.ids[items], np.int64)
@@ -207,13 +207,13 @@ def _live(
 
 
 def _aliases(model: Model, graph: KnowledgeGraph, entities: np.ndarray, rows: np.ndarray) -> dict[str, int]:
-    """Other names of all items, those with these entities included."""
+    """Other names of all items, including the items with these entities."""
     at = np.where(rows < 0, len(model.items) + np.cumsum(rows < 0) - 1, rows)
     return aliases(graph, model.items.entities.with_rows(at, entities).whole)
 
 
 def with_updates(model: Model, new: ItemUpdates) -> Model:
-    """A model with these items, new ones appended, known ones in the row that they have; `model` stays as it is."""
+    """Return a model with these items: new ones appended, known ones in their existing rows. `model` does not change."""
     appended = new.rows < 0
     at = new.rows.copy()
     at[appended] = len(model.items) + np.arange(appended.sum())
@@ -241,17 +241,17 @@ def read_features(
     text_encoder: TextEncoder | None,
     progress: TextProgress | None = None,
 ) -> ItemFeatures:
-    """What the encoder reads of some items.
+    """Features of some items, as the encoder reads them.
 
     Args:
-        parameters: Of a trained model.
-        graph: Holds the items.
+        parameters: Parameters of a trained model.
+        graph: Contains the items.
         entities: Ids of the items in `graph`.
-        text_encoder: The one that the model was trained with; None leaves texts out.
-        progress: Is told how many texts are encoded.
+        text_encoder: The one that the model was trained with; None: texts are ignored.
+        progress: Called with the number of encoded texts and the total.
 
     Raises:
-        ConfigError: The text encoder is another than that of training, or a vector of another length.
+        ConfigError: The text encoder differs from that of training, or a vector has another length.
     """
     featurizer = parameters.featurizer
     widths = {name: len(whitening.mean) for name, whitening in featurizer.whitenings.items()}
@@ -261,7 +261,7 @@ def read_features(
 def embed(parameters: Parameters, config: Config, features: ItemFeatures) -> np.ndarray:
     """Vectors of items from content alone, before normalisation; shape (len(features), dim)."""
     featurizer = parameters.featurizer
-    # neither fresh parameters nor a copy of those that are there: they are as large as the catalogue
+    # avoid fresh parameters and copies of the existing ones: they are as large as the catalogue
     with torch.device("meta"):
         encoder = ItemEncoder.for_features(config.encoder, featurizer, len(parameters.arrays["identity"]))
     state = {name: torch.from_numpy(parameters.arrays[name]) for name in encoder.state_dict()}
@@ -272,9 +272,9 @@ def embed(parameters: Parameters, config: Config, features: ItemFeatures) -> np.
 
 
 def _link_counts(featurizer: Featurizer, features: ItemFeatures) -> list[int]:
-    """How many neighbours with a parameter each of these items has."""
+    """Number of neighbours with a parameter, per item."""
     links = features.neighbors.tocoo()
-    # A number is no neighbour that a user would count, nor is what is further away.
+    # Users would not count numbers and nodes further away as neighbours.
     near = np.array([hops_of(name) == 1 for name in featurizer.relations], bool)[features.relation]
     is_entity = ((features.entity < len(featurizer.entities)) & near)[links.col]
     counts: list[int] = np.bincount(links.row[is_entity], minlength=len(features)).tolist()
@@ -282,7 +282,7 @@ def _link_counts(featurizer: Featurizer, features: ItemFeatures) -> list[int]:
 
 
 def _residuals(model: Model, rows: np.ndarray) -> np.ndarray:
-    """What the audience of known items taught, zero for others; shape (len(rows), dim), float32."""
+    """ID residuals of known items, zero for other items; shape (len(rows), dim), float32."""
     identity = model.parameters().arrays["identity"]
     residuals = np.zeros((len(rows), identity.shape[1]), np.float32)
     trained = (rows >= 0) & model.items.trained[rows]
@@ -291,7 +291,7 @@ def _residuals(model: Model, rows: np.ndarray) -> np.ndarray:
 
 
 def _moved(model: Model, reached: Propagation) -> Model:
-    """The model with items where their neighbours put them; its index is as it was."""
+    """The model with new vectors of the affected items; the index is unchanged."""
     items = model.items.with_vectors(reached.rows, reached.vectors)
     graph = _graph_scorer(model)
     rows = graph.rows_of(reached.features, model.parameters().featurizer)
@@ -300,7 +300,7 @@ def _moved(model: Model, reached: Propagation) -> Model:
 
 
 def _rescorer(model: Model, items: ItemStore, features: ItemFeatures, at: np.ndarray) -> Rescorer:
-    """The model's, with items with these features in the rows `at` of `items`."""
+    """The model's rescorer, updated with the features of the rows `at` of `items`."""
     graph, text = _graph_scorer(model), model.rescorer.scorers["text"]
     rows = graph.rows_of(features, model.parameters().featurizer)
     rescorer = (
@@ -308,7 +308,7 @@ def _rescorer(model: Model, items: ItemStore, features: ItemFeatures, at: np.nda
         .with_scorer("graph", graph.with_rows(at, rows))
         .with_scorer("text", text.with_rows(at, features.dense))
     )
-    # the item-item weights of an item that training knew were learned from its users, not from its content
+    # the item-item weights of a trained item come from its users, not from its content
     new = np.flatnonzero(~items.trained[at])
     item_item = [name for name in ITEM_ITEM if name in model.rescorer.scorers]
     if not item_item:
@@ -329,7 +329,7 @@ def _graph_scorer(model: Model) -> GraphScorer:
 
 
 def _shares(model: Model, vectors: np.ndarray, neighbors: sp.csr_matrix) -> sp.csr_matrix:
-    """Shares of known items in new ones; shape (n_new, n_items), float32."""
+    """Shares of known items in new items; shape (n_new, n_items), float32."""
     trained = model.items.trained.whole
     return transfer_shares(
         model.index,
@@ -353,12 +353,12 @@ def _kept(whole: Mapping, read: Mapping) -> dict[str, list[str]]:
 
 
 def _names(model: Model, addition: KnowledgeGraph, row: np.ndarray) -> np.ndarray:
-    """Names of the addition's items: of known ones as in the model, of new ones type/key where the key is taken.
+    """Names of the addition's items: for known items as in the model, for new items type/key if the key is taken.
 
     Args:
-        model: Knows some of the items.
-        addition: Brings them.
-        row: Of each item in the model, -1 for new ones.
+        model: Contains the known items.
+        addition: Contains all of these items.
+        row: Row of each item in the model, -1 for new items.
     """
     names = addition.item_ids.to_numpy().copy()
     new = row < 0
@@ -386,24 +386,24 @@ def _addition(graph: LiveGraph, rows: Any, update: bool) -> KnowledgeGraph:
 
 
 def _of_items(graph: LiveGraph, rows: Any) -> dict[str, pa.Table]:
-    """A frame of the only item type, by its type."""
+    """A frame of the only item type, keyed by this type."""
     type_ = _item_type(graph)
     return {type_: as_table(rows, "rows", keys=[graph.mapping.nodes[type_].key])}
 
 
 def _only_items(graph: LiveGraph, path: Path) -> Mapping:
-    """The mapping with nothing but its item table, to be read from `path`."""
+    """The mapping reduced to its item table, which is read from `path`."""
     type_ = _item_type(graph)
     table = graph.mapping.nodes[type_].model_copy(update={"file": (path.name,), "format": None})
     return graph.mapping.model_copy(update={"nodes": {type_: table}, "edges": {}, "rdf": ()})
 
 
 def _item_type(graph: LiveGraph) -> str:
-    """The only item type that has a table."""
+    """The only item type with a table."""
     types = [type_ for type_ in graph.item_types if type_ in graph.mapping.nodes]
     if len(types) != 1:
         raise ConfigError(
-            f"Items of {len(types)} types come from tables here, so one table is not enough.",
+            f"The mapping has tables for {len(types)} item types, so a single table is ambiguous.",
             "Give a folder laid out as the mapping says, or a dict of frames by type.",
         )
     return types[0]

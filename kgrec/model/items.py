@@ -1,8 +1,8 @@
-"""The items of a model: names, labels, vectors, state.
+"""The items of a model: names, labels, vectors and state.
 
-Enters: what training or an addition says of items. Leaves: rows of items, and another store. Nothing is written.
+Enters: data on items from training or from an addition. Leaves: rows of items, and another store. Nothing is written.
 
-Columns stand in a base, which may be mapped from disk, and a delta, so an addition costs what it adds.
+Columns have a base, which may be mapped from disk, and a delta, so the cost of an addition depends on its own size.
 """
 
 from __future__ import annotations
@@ -21,22 +21,22 @@ from kgrec.storage.segments import Rows
 
 @dataclass(frozen=True)
 class ItemStore:
-    """Items, one row each, in the order of `ids`: those of the training first, then added ones in their order."""
+    """Items, one row each, in the order of `ids`: trained items first, then added items in the order of addition."""
 
     ids: Vocabulary
-    #: "" where there is none; shape (n_items,), object
+    #: "" if there is no label; shape (n_items,), object
     labels: Rows[np.ndarray]
     #: id of each item in the graph; shape (n_items,), int64
     entities: Rows[np.ndarray]
     #: unit length; shape (n_items, dim), float32
     vectors: Rows[np.ndarray]
-    #: length of each vector before it was made a unit; shape (n_items,), float32
+    #: length of each vector before normalisation; shape (n_items,), float32
     lengths: Rows[np.ndarray]
-    #: whether training knew the item; shape (n_items,), bool
+    #: whether the item was part of training; shape (n_items,), bool
     trained: Rows[np.ndarray]
-    #: rows of items that are no longer recommended: they stay for the histories that hold them; increasing, int64
+    #: rows of items that are no longer recommended but stay in histories; increasing, int64
     removed: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
-    #: other names of items, which `same_as` merged away -> row
+    #: other names of items, merged by `same_as` -> row
     aliases: dict[str, int] = field(default_factory=dict)
 
     def __len__(self) -> int:
@@ -44,25 +44,25 @@ class ItemStore:
 
     @cached_property
     def offered(self) -> np.ndarray | None:
-        """Rows of the items that may be recommended, increasing; None for all."""
+        """Rows of the items that may be recommended, increasing; None: all."""
         return np.delete(np.arange(len(self)), self.removed) if len(self.removed) else None
 
     @cached_property
     def n_trained(self) -> int:
-        """How many items training knew."""
+        """Number of items that were part of training."""
         return int(
             np.count_nonzero(self.trained.base) if not len(self.trained.at) else self.trained.whole.sum()
         )
 
     def rows(self, names: list[str]) -> np.ndarray:
-        """Row of each item, also by a name that was merged away; -1 where it is unknown; shape (len(names),), int64."""
+        """Row of each item, also by a merged name; -1 for unknown items; shape (len(names),), int64."""
         rows = self.ids.ids(names)
         for at in np.flatnonzero(rows < 0).tolist() if self.aliases else ():
             rows[at] = self.aliases.get(names[at], -1)
         return rows
 
     def rows_of(self, entities: np.ndarray) -> np.ndarray:
-        """Row of the item that is each entity of the graph, -1 where there is none; shape (len(entities),), int64."""
+        """Item row of each entity of the graph, -1 if it is not an item; shape (len(entities),), int64."""
         base, order = self.entities.base, self._by_entity
         rows = np.full(len(entities), -1, np.int64)
         if len(base):
@@ -76,7 +76,7 @@ class ItemStore:
 
     @property
     def _by_entity(self) -> np.ndarray | None:
-        """The rows of the base in the order of their entities; None where that is their own order."""
+        """The rows of the base sorted by entity; None if they are already in this order."""
         base, kept = self.entities.base, self.entities.of_base
         if "order" not in kept:
             kept["order"] = None if (base[1:] > base[:-1]).all() else np.argsort(base, kind="stable")
@@ -93,11 +93,11 @@ class ItemStore:
         return str(self.labels[row])
 
     def without(self, rows: np.ndarray) -> ItemStore:
-        """With these items no longer recommended."""
+        """Return a store that no longer recommends these items."""
         return replace(self, removed=np.union1d(self.removed, rows))
 
     def with_vectors(self, at: np.ndarray, raw: np.ndarray) -> ItemStore:
-        """With other vectors of known items.
+        """Return a store with other vectors for known items.
 
         Args:
             at: their rows; shape (n,).
@@ -118,12 +118,12 @@ class ItemStore:
         entities: np.ndarray,
         raw: np.ndarray,
     ) -> ItemStore:
-        """With items in some rows, offered again if they were removed.
+        """Return a store with items in some rows; removed items among them are recommended again.
 
         Args:
-            at: rows; those that are appended follow the last one without a gap, in their order; shape (n,).
-            names: of the appended ones.
-            labels: n of them.
+            at: rows; appended rows follow the last one without a gap, in order; shape (n,).
+            names: names of the appended items.
+            labels: n labels.
             entities: ids in the graph; shape (n,).
             raw: vectors before normalisation; shape (n, dim).
         """

@@ -1,6 +1,6 @@
 """A trained model as plain values: what `recommend` needs, without torch.
 
-Enters: what training and additions computed. Leaves: vectors of users from their histories, ranked items. Writes nothing.
+Enters: results of training and additions. Leaves: vectors of users from their histories, ranked items. Nothing is written.
 """
 
 from __future__ import annotations
@@ -35,72 +35,72 @@ from kgrec.retrieve import SAMPLE, IndexConfig, VectorIndex
 from kgrec.retrieve.segmented_index import SegmentedIndex
 from kgrec.storage import artifacts
 
-#: arrays of parameters that every model folder has
+#: parameter arrays in every model folder
 PARAMETERS = (
     *("dense", "entity", "relation_scale", "identity", "degree_exponent"),
     *("featurizer.idf", "featurizer.token_idf"),
 )
-#: array of parameters of a model whose encoder is whitened: the map that is folded into the tables; shape (dim, dim)
+#: parameter array of a model with a whitened encoder: the map that is folded into the tables; shape (dim, dim)
 WHITENING = "whitening"
-#: name in `Model.metrics` of what each refresh since the full training took in
+#: key in `Model.metrics` of the list of refreshes since the full training
 LINEAGE = "lineage"
-#: how a model gets to another process
+#: how to pass a model to another process
 HOW_TO_SEND = (
     "Save it, send the folder's path to the workers, and call Recommender.load(folder) in each of them."
 )
-#: candidates by the embeddings per candidate of each item-item scorer
+#: candidates by embedding per candidate of each item-item scorer
 _ITEM_ITEM_SHARE = 5
-#: conditions whose answers are kept, one byte per item: callers ask for many users in parts
+#: number of conditions whose results are cached, one byte per item, because callers request many users in parts
 _CONDITIONS = 16
-#: node types whose matrices of items by nodes are kept, for the same reason
+#: number of node types whose matrices of items by nodes are cached, for the same reason
 _NODE_TYPES = 8
-#: users whose vectors are made at once
+#: number of users encoded at once
 _USERS = 4096
-#: a sum of vectors whose components are below this is a zero that was reached by subtraction
+#: components below this count as zero, because they result from subtraction
 _NO_VECTOR = 1e-6
 
 
 @dataclass(frozen=True)
 class Parameters:
-    """What the encoder learned, and the featurizer that it learned under."""
+    """Parameters of the encoder, and the featurizer that they belong to."""
 
-    #: of `ItemEncoder`, by name
+    #: parameters of `ItemEncoder`, by name
     arrays: dict[str, np.ndarray]
     featurizer: Featurizer
 
 
 @dataclass(frozen=True, eq=False)
 class _KnownSum:
-    """The sum of all users' vectors in an earlier model, from which that of a later one follows."""
+    """The sum of all users' vectors in an earlier model, from which the sum of a later model is computed."""
 
     #: shape (dim,), float64
     total: np.ndarray
     histories: Histories | LiveHistories
-    #: rows of users with other histories since; increasing, int64
+    #: rows of users whose histories changed since; increasing, int64
     changed: np.ndarray
 
 
 @dataclass(frozen=True)
 class Model:
-    """Items and users of a trained model, and how the two are matched."""
+    """Items and users of a trained model, and the methods that match them."""
 
     config: Config
     items: ItemStore
     users: Vocabulary
-    #: of `users`, over `items`
+    #: histories of `users`, over `items`
     histories: Histories | LiveHistories
     user_encoder: UserEncoder
     index: SegmentedIndex
     rescorer: Rescorer
-    #: figures of the training run
+    #: metrics of the training run
     metrics: dict[str, Any]
     parameters: Callable[[], Parameters]
     graph: Callable[[], KnowledgeGraph]
     reranker: Reranker = field(default_factory=Identity)
-    #: whether it was trained with a text encoder that the user passed in
+    #: whether the model was trained with a text encoder that the caller passed in
     own_text_encoder: bool = False
     inputs: dict[str, str] = field(default_factory=dict)
-    #: the folder that it was read from or written to, and its manifest
+    #: the folder that the model was read from or written to, and its manifest
     origin: tuple[Path, artifacts.Manifest] | None = None
 
     def __reduce__(self) -> NoReturn:
@@ -110,7 +110,7 @@ class Model:
         )
 
     def __copy__(self) -> Model:
-        """Itself, for it never changes."""
+        """Return the model itself, because it is immutable."""
         return self
 
     def __deepcopy__(self, _: dict[int, Any]) -> Model:
@@ -118,22 +118,22 @@ class Model:
 
     @property
     def version(self) -> str:
-        """When the model was written, "" before that."""
+        """Time at which the model was written, "" if it was not written yet."""
         return self.origin[1].created if self.origin else ""
 
     @cached_property
     def mapping(self) -> Mapping:
-        """The mapping that the graph was built by; of a stored model, read without the graph."""
+        """The mapping that the graph was built with; for a stored model, it is read without the graph."""
         if self.origin is None:
             return self.graph().mapping
         return artifacts.reading_again(*self.origin, "graph", stored_mapping)
 
     def without(self, rows: np.ndarray) -> Model:
-        """A model that does not recommend these items; `self` stays as it is."""
+        """Return a model that does not recommend these items; `self` does not change."""
         return replace(self, items=self.items.without(rows)).knowing(self)
 
     def merged(self) -> Model:
-        """The same with all items in one base; an index of changed vectors is built anew."""
+        """The same model with all items in one base; an index of changed vectors is rebuilt."""
         if not len(self.items.vectors.at):
             return self
         items = self.items.merged()
@@ -154,18 +154,18 @@ class Model:
 
     @property
     def liked(self) -> sp.csr_matrix:
-        """Positive interactions, each 1 or, with a half-life, less for old ones; shape (n_users, n_items)."""
+        """Positive interactions, each 1, or less for old ones if there is a half-life; shape (n_users, n_items)."""
         return self.histories.matrix()
 
     @property
     def seen(self) -> sp.csr_matrix:
-        """All interactions, a one for each; shape (n_users, n_items)."""
+        """All interactions, each 1; shape (n_users, n_items)."""
         return self.histories.matrix(positive_only=False)
 
     def user_vectors(self, histories: Histories) -> np.ndarray:
         """Unit vectors of users with these histories; shape (n_users, dim), float32.
 
-        An empty history gets the mean of all users' vectors: what most people take.
+        An empty history gets the mean of all users' vectors, which represents the typical user.
         """
         vectors = self.user_encoder.encode(histories, self.items.vectors)
         empty = ~vectors.any(axis=1)
@@ -176,13 +176,13 @@ class Model:
     def ranked(
         self, histories: Histories, k: int, filters: Filters | None = None, policy: Reranker | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
-        """The best items for users with these histories, as `SegmentedIndex.search` gives them.
+        """The best items for users with these histories, in the form of `SegmentedIndex.search`.
 
         Args:
-            histories: One per user.
-            k: Items per user.
-            filters: What may be in the lists, and what is added to scores.
-            policy: Chooses lists from all that the model's own reranker has put in order; None: the first k.
+            histories: One history per user.
+            k: Number of items per user.
+            filters: Items that lists may contain, and numbers added to scores.
+            policy: Chooses lists from the candidates in the order of the model's reranker; None: the first k.
         """
         found = self.candidates(histories, k, filters, several=policy is not None)
         if policy is None:
@@ -194,13 +194,13 @@ class Model:
     def candidates(
         self, histories: Histories, k: int, filters: Filters | None = None, *, several: bool = False
     ) -> Candidates:
-        """What the reranker chooses from: more items than `k`, best first by the fused score; as `ranked`.
+        """The candidates of the reranker: more items than `k`, best first by the fused score; otherwise as `ranked`.
 
         Args:
             histories: See `ranked`.
             k: See `ranked`.
             filters: See `ranked`.
-            several: Retrieve more than `k` also where nothing but the cosine of the embeddings ranks them.
+            several: Retrieve more than `k` even if only the cosine of the embeddings ranks them.
         """
         filters = filters or Filters()
         depth = k if self.rescorer.is_idle and not several else max(self.config.rescore.depth, 5 * k)
@@ -226,7 +226,7 @@ class Model:
     def nearest(
         self, vectors: np.ndarray, k: int, filters: Filters | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
-        """The items nearest to each vector, by cosine and boost alone; as `ranked`."""
+        """The items nearest to each vector, by cosine and boost alone; otherwise as `ranked`."""
         filters = filters or Filters()
         found, cosines = retrieved(self.index, vectors, k, filters)
         if filters.boost is None:
@@ -238,16 +238,16 @@ class Model:
         """Scores of given items for users, as `ranked` computes them, without boosts; shape of `rows`, float32.
 
         Args:
-            histories: One per user; n_users of them.
-            rows: Rows of items, -1 where there is none; shape (n_users, width).
+            histories: One history per user; n_users of them.
+            rows: Rows of items, padded with -1; shape (n_users, width).
         """
         cosines = self._cosines(self.user_vectors(histories), rows)
         return self.rescorer.scores(self.profiles(histories), rows, cosines)
 
     def _cosines(self, vectors: np.ndarray, rows: np.ndarray) -> np.ndarray:
-        """Of each user and the user's rows of items, -inf where there is none; shape of `rows`, float32."""
+        """Cosines of each user with the user's rows of items, -inf for padding; shape of `rows`, float32."""
         cosines = np.full(rows.shape, -np.inf, np.float32)
-        # user by user: the vectors of all rows at once would take as many times the memory as they have dimensions
+        # user by user, because the vectors of all rows at once would multiply the memory by their dimension
         for user, own in enumerate(rows):
             there = own >= 0
             cosines[user, there] = self.items.vectors[own[there]] @ vectors[user]
@@ -261,9 +261,9 @@ class Model:
         cosines: np.ndarray,
         filters: Filters,
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Candidates and their cosines, completed by the best ones of the item-item scorers.
+        """Candidates and their cosines, extended by the best candidates of the item-item scorers.
 
-        A user with a list of candidates of their own gets no others.
+        A user with a given list of candidates gets no others.
         """
         n_items = len(self.items)
         allowed = np.ones(n_items, bool)
@@ -283,13 +283,13 @@ class Model:
     def _with_rows(
         self, vectors: np.ndarray, found: np.ndarray, cosines: np.ndarray, more: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Candidates and more rows, each once, and their cosines."""
+        """Candidates and further rows, without duplicates, and their cosines."""
         both = distinct(np.concatenate([np.where(np.isfinite(cosines), found, -1), more], axis=1))
         both = both[:, : longest(both)]
         return both, self._cosines(vectors, both)
 
     def _read(self, features: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """The features that the reranker reads: to sort the others would be in vain."""
+        """The features that the reranker reads; sorting the others would be wasted work."""
         return {name: part for name, part in features.items() if name in self.reranker.reads}
 
     def profiles(self, histories: Histories) -> UserProfiles:
@@ -298,7 +298,7 @@ class Model:
 
     @cached_property
     def matching(self) -> Callable[[str, bool], np.ndarray]:
-        """A function of a condition, and whether its unknown values are skipped: which items meet it, shape (n_items,), bool."""
+        """A function that takes a condition, and whether to skip unknown values: which items meet it, shape (n_items,), bool."""
 
         def matching(where: str, skip_unknown: bool) -> np.ndarray:
             met = matching_entities(self.graph(), parse(where), skip_unknown=skip_unknown)
@@ -308,7 +308,7 @@ class Model:
 
     @cached_property
     def nodes_of(self) -> Callable[[str], sp.csr_matrix]:
-        """A function of a type of nodes, or a relation: which of the nodes each item has; shape (n_items, n_nodes), float32, ones."""
+        """A function that takes a node type or a relation: the nodes of each item as ones; shape (n_items, n_nodes), float32."""
 
         def nodes_of(name: str) -> sp.csr_matrix:
             return linked_nodes(self.graph(), self.items.entities.whole, name)[0]
@@ -321,9 +321,9 @@ class Model:
         return np.bincount(self.liked.indices, minlength=len(self.items))
 
     def near_users(self, rows: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-        """The users nearest to each of some users, itself left out, as `SegmentedIndex.search` gives them.
+        """The users nearest to each given user, without the user itself, in the form of `SegmentedIndex.search`.
 
-        Users without a positive interaction are near to nobody.
+        Users without a positive interaction are near to no user.
         """
         with_history = np.flatnonzero(self.histories.has_positive)
         vectors = self.user_vectors(self.histories.take(rows))
@@ -336,11 +336,11 @@ class Model:
         return SegmentedIndex.of(VectorIndex.build(vectors, config), vectors)
 
     def with_interactions(self, names: Sequence[str], new: NewInteractions) -> Model:
-        """A model with newer interactions; `self` stays as it is.
+        """Return a model with newer interactions; `self` does not change.
 
         Args:
-            names: Of new users, who follow the known ones.
-            new: The interactions; a user without earlier ones is known from now on.
+            names: Names of new users, who follow the known ones.
+            new: The interactions; a user without earlier interactions becomes known.
         """
         live = LiveHistories.of(self.histories)
         histories = live.with_interactions(new, self.config.encoder.half_life)
@@ -348,28 +348,28 @@ class Model:
         return self._with_users_as(larger, np.unique(new.user))
 
     def without_histories(self, names: Sequence[str]) -> Model:
-        """A model in which some users have no interactions; unknown ones are left out. `self` stays as it is."""
+        """Return a model in which some users have no interactions; unknown users are ignored. `self` does not change."""
         rows = self.users.ids(list(dict.fromkeys(names)))
         rows = rows[rows >= 0]
         larger = replace(self, histories=LiveHistories.of(self.histories).without(rows))
         return self._with_users_as(larger, rows)
 
     def _with_users_as(self, larger: Model, users: np.ndarray) -> Model:
-        """`larger`, whose histories differ from those of `self` for some users alone, with what `self` has computed."""
+        """`larger`, with the cached results of `self`; their histories differ only for some users."""
         if "matching" in self.__dict__:
             larger.__dict__["matching"] = self.matching
-        if "_user_index" in self.__dict__:  # only these users have other vectors now
+        if "_user_index" in self.__dict__:  # only these users have new vectors
             index = self._user_index
             vectors = larger.user_vectors(larger.histories.take(users))
             larger.__dict__["_user_index"] = index.with_vectors(index.vectors.with_rows(users, vectors))
         return larger._knowing(self, users)
 
     def knowing(self, other: Model, *, same_vectors: bool = True) -> Model:
-        """Itself, with what another model of the same mapping and histories has read and computed.
+        """The model itself, with the data that another model of the same mapping and histories has read and computed.
 
         Args:
-            other: Is not modified.
-            same_vectors: Whether items that both have, have the same vectors.
+            other: Not modified.
+            same_vectors: Whether items in both models have the same vectors.
         """
         if same_vectors:
             return self._knowing(other, np.zeros(0, np.int64))
@@ -390,7 +390,7 @@ class Model:
         return self
 
     def _encoded(self, histories: Histories | LiveHistories, users: np.ndarray) -> np.ndarray:
-        """Sum of the vectors of some users, without a vector for empty histories; shape (dim,), float64."""
+        """Sum of the vectors of some users, without those of empty histories; shape (dim,), float64."""
         vectors = self.user_encoder.encode(histories.take(users), self.items.vectors)
         return np.asarray(vectors.sum(axis=0, dtype=np.float64))
 
@@ -400,9 +400,9 @@ class Model:
         """Lists of item rows as a matrix; shape (len(histories), n_items), float32.
 
         Args:
-            histories: Rows of items; one that is there twice counts once.
-            weights: Of these, above 0; of an item that is there twice the larger one counts, and a history is divided by the
-                mean of its weights. None: ones.
+            histories: Rows of items; a repeated row counts once.
+            weights: Their weights, above 0. A repeated item gets its largest weight, and a history is divided by the mean of its
+                weights. None: ones.
         """
         counts = [len(rows) for rows in histories]
         owner = np.repeat(np.arange(len(counts)), counts)
@@ -419,7 +419,7 @@ class Model:
 
     @cached_property
     def _typical(self) -> np.ndarray:
-        """The mean of all users' vectors, or of the items' without users, made unit length; shape (dim,), float32."""
+        """The mean of all users' vectors, or of all items' vectors if there are no users, scaled to unit length; shape (dim,), float32."""
         total = self._vector_sum.astype(np.float32)
         some = np.abs(total).max(initial=0) > _NO_VECTOR
         typical: np.ndarray = units((total if some else self.items.vectors.whole.sum(axis=0))[None])[0][0]
@@ -441,13 +441,13 @@ class Model:
 
 
 def sample_of_users(histories: Histories | LiveHistories) -> Histories:
-    """Histories of some users who have a positive interaction, spread over all."""
+    """Histories of a sample of users with a positive interaction, evenly spread over all users."""
     users = np.flatnonzero(histories.has_positive)
     return histories.take(users[:: max(1, -(-len(users) // SAMPLE))])
 
 
 def aliases(graph: KnowledgeGraph, entities: np.ndarray) -> dict[str, int]:
-    """Other names of the items with these entity ids -> place among them."""
+    """Other names of the items with these entity ids -> position among them."""
     row = {entity: place for place, entity in enumerate(entities.tolist())}
     named = {name: int(graph.item_entities[code]) for name, code in graph.item_aliases.items()}
     return {name: row[entity] for name, entity in named.items() if entity in row}

@@ -1,9 +1,9 @@
-"""Known items that a change of other items reaches, for they are linked to them or to what has changed further away.
+"""Known items affected by a change, because they are linked to changed items or to entities whose edges changed further away.
 
-Enters: a `Model`, and its graph before and after. Leaves: rows, vectors and features of these items. Nothing is written.
+Enters: a `Model`, and its graph before and after the change. Leaves: rows, vectors and features of these items. Nothing is written.
 
-Their texts and what their users taught stay, and the encoder is linear: so their vectors move by what their
-neighbours give now, less what they gave before, and no text is encoded.
+Their texts and residuals do not change, and the encoder is linear. Their vectors therefore move by the contribution of the new
+neighbours minus that of the old ones, and no text is encoded.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from kgrec.model.model import Model
 
 @dataclass(frozen=True)
 class Propagation:
-    """Known items whose neighbours changed, though no row spoke of them."""
+    """Known items whose neighbours changed, although no row describes them."""
 
-    #: in the model; shape (n,), int64
+    #: rows in the model; shape (n,), int64
     rows: np.ndarray
     #: before normalisation; shape (n, dim), float32
     vectors: np.ndarray
-    #: their neighbours now; the dense part is zero
+    #: their new neighbours; the dense part is zero
     features: ItemFeatures
 
 
@@ -40,14 +40,14 @@ def propagated(
     entities: np.ndarray,
     embed: Callable[[ItemFeatures], np.ndarray],
 ) -> Propagation:
-    """The items of a model, but for those with ids `entities`, whose neighbours in `after` are others than in its graph.
+    """The items of a model whose neighbours in `after` differ from those in its graph, except the items with ids `entities`.
 
     Args:
-        model: Stays as it is.
-        after: The graph with the change; what is in the model's has the same id there.
-        said: Ids of all entities that something was said of: no other edge changed but those that begin there.
-        entities: Of the items that got vectors from their rows.
-        embed: Vectors of items from features, before normalisation.
+        model: Not modified.
+        after: The graph with the change; entities of the model's graph keep their ids.
+        said: Ids of all entities that the change describes; only edges that start at them changed.
+        entities: Items whose vectors come from their own rows.
+        embed: Returns vectors of items from features, before normalisation.
     """
     before, featurizer = model.graph(), model.parameters().featurizer
     near = _near(before, after, said, max(map(hops_of, featurizer.relations), default=1))
@@ -65,7 +65,7 @@ def propagated(
 
 
 def _near(before: KnowledgeGraph, after: KnowledgeGraph, said: np.ndarray, hops: int) -> np.ndarray:
-    """Ids of what is an end of a changed edge between items, or leads to a changed edge between others within some hops."""
+    """Ids of the ends of changed edges between items, and of entities that lead to other changed edges within some hops."""
     is_item = np.zeros(len(after), bool)
     is_item[after.item_entities] = True
     head, tail = _changed(before, after, said)
@@ -82,7 +82,7 @@ def _near(before: KnowledgeGraph, after: KnowledgeGraph, said: np.ndarray, hops:
 
 
 def _near_renamed(before: KnowledgeGraph, after: KnowledgeGraph, said: np.ndarray) -> np.ndarray:
-    """Ids of items that are linked to what has another label: they have other words."""
+    """Ids of items linked to an entity with a changed label, and therefore with changed tokens."""
     there = said[said < len(before)]
     was, now = (
         graph.entities["label"].take(pa.array(there)).to_numpy(zero_copy_only=False)
@@ -98,7 +98,7 @@ def _near_renamed(before: KnowledgeGraph, after: KnowledgeGraph, said: np.ndarra
 def _changed(
     before: KnowledgeGraph, after: KnowledgeGraph, said: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Heads and tails of the edges from some entities that only one of the graphs has, or has with this weight."""
+    """Heads and tails of the edges from some entities that only one graph has, or that differ in weight."""
     spoken_of = np.zeros(len(after), bool)
     spoken_of[said] = True
     columns = []

@@ -1,6 +1,6 @@
-"""The files of a learned ranker in a model folder; a model without one has none of them.
+"""The files of a learned ranker in a model folder; a model without a ranker has no such files.
 
-Enters: a `Ranker`. Leaves: a `Ranker`. Writes and reads ranker.json, ranker.safetensors and, of trees, ranker.txt.
+Enters: a `Ranker`. Leaves: a `Ranker`. Writes and reads ranker.json, ranker.safetensors and, for trees, ranker.txt.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ class _Stored(BaseModel, extra="forbid"):
     kind: Literal["gate", "boosted", "network"]
     #: scorers whose scores are features
     scorers: tuple[ScorerName, ...]
-    #: names of the features of the graph
+    #: names of the graph features
     graph: tuple[str, ...]
-    #: whether items without interactions are corrected
+    #: whether the ranker corrects items without interactions
     corrects_new: bool
 
 
@@ -52,7 +52,7 @@ def read_ranker(folder: Path, n_items: int) -> Ranker | None:
     """The learned ranker of a model folder; None if it has none.
 
     Raises:
-        CorruptArtifact: The files are not what `write_ranker` writes.
+        CorruptArtifact: The files were not written by `write_ranker`, or were damaged.
         ConfigError: The ranker has trees, and LightGBM is not installed.
     """
     if not folder.joinpath(_DESCRIPTION).exists():

@@ -1,9 +1,9 @@
-"""Candidates of users: the items that are retrieved before they are scored, under filters and boosts.
+"""Candidates of users: the items retrieved before scoring, under filters and boosts.
 
 Enters: vectors of users, filters, boosts. Leaves: rows of items and their cosines. Nothing is written.
 
-A boost is a number per item that is added to the score, so items with different boosts are retrieved apart, as many of each: then the
-boost decides between all that could be in the list. Where there are many different boosts, the boosted items are all compared.
+A boost is a number per item that is added to the score. Items with different boosts are retrieved separately, the same number of each,
+so that the boost can decide between all possible candidates. If there are many different boosts, all boosted items are compared.
 """
 
 from __future__ import annotations
@@ -16,42 +16,42 @@ import numpy as np
 from kgrec.retrieve.segmented_index import SegmentedIndex
 from kgrec.storage.segments import places_in
 
-#: different boosts for which the index is searched once each
+#: largest number of different boosts for which the index is searched once per boost
 _GROUPS = 8
-#: cosines that are computed at a time
+#: number of cosines computed at a time
 _CELLS = 1 << 24
 
 
 @dataclass(frozen=True)
 class Filters:
-    """What may be in the list of each user, and what is added to scores."""
+    """Items that the list of each user may contain, and numbers added to scores."""
 
-    #: the only rows of all lists, increasing; None: all
+    #: the only rows allowed in all lists, increasing; None: all
     only: np.ndarray | None = None
-    #: rows that each user is not to get; None: no user has any
+    #: rows excluded per user; None: no exclusions
     exclude: Sequence[np.ndarray] | None = None
-    #: the only rows that each user is to get, increasing; None for users without such a list
+    #: the only rows allowed per user, increasing; None for users without such a list
     candidates: Sequence[np.ndarray | None] | None = None
-    #: added to the score of each item; shape (n_items,), float32; None: nothing
+    #: number added to the score of each item; shape (n_items,), float32; None: nothing
     boost: np.ndarray | None = None
-    #: kinds of items that lists need some of: of the rows of each kind, increasing, the best are retrieved, too
+    #: kinds of items that lists need: for each kind, given as increasing rows, the best rows are retrieved too
     kinds: Sequence[np.ndarray] = ()
 
 
 def retrieved(
     index: SegmentedIndex, vectors: np.ndarray, k: int, filters: Filters, weight: float = 1.0
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Rows and cosines of the items nearest to each user: `k` of each group of items with the same boost.
+    """Rows and cosines of the items nearest to each user: `k` per group of items with the same boost.
 
     Args:
-        index: Of the items.
-        vectors: Of the users; shape (n_users, dim), float32.
-        k: Items per user and group.
-        filters: What may be in the lists.
-        weight: Of the cosine in the score, to compare it with a boost.
+        index: Index of the items.
+        vectors: Vectors of the users; shape (n_users, dim), float32.
+        k: Number of items per user and group.
+        filters: Items that the lists may contain.
+        weight: Weight of the cosine in the score, to compare it with a boost.
 
     Returns:
-        Both of shape (n_users, at least k); -1 and -inf where there is none. By falling cosine if there are no boosts.
+        Both of shape (n_users, at least k), padded with -1 and -inf. By falling cosine if there are no boosts.
     """
     n_users = len(vectors)
     own = filters.candidates or [None] * n_users
@@ -77,7 +77,7 @@ def retrieved(
 def _by_index(
     index: SegmentedIndex, vectors: np.ndarray, k: int, filters: Filters, weight: float, users: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """As `retrieved`, for users without candidates of their own, given by a mask."""
+    """As `retrieved`, for the users of a mask, who have no candidates of their own."""
     exclude = filters.exclude
     if not users.all():
         vectors = vectors[users]
@@ -93,7 +93,7 @@ def _by_index(
 
 
 def _groups(n_items: int, filters: Filters) -> tuple[list[np.ndarray | None], np.ndarray]:
-    """Rows to search apart, and rows with too many different boosts for that."""
+    """Groups of rows to search separately, and the rows with too many different boosts for that."""
     boost, only = filters.boost, filters.only
     if boost is None:
         return [only], np.zeros(0, np.int64)
@@ -115,7 +115,7 @@ def _all_compared(
     bias: np.ndarray,
     exclude: Sequence[np.ndarray] | None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The `k` of some rows with the largest sums of cosine and bias."""
+    """The `k` of some rows with the largest sums of cosine and boost."""
     items = index.vectors[rows]
     width = min(k, len(rows))
     found, cosines = _empty(len(vectors), width)
@@ -154,7 +154,7 @@ def _of_user(
 def _filled(
     lists: Iterator[tuple[np.ndarray, np.ndarray]], n_users: int, k: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Lists of different lengths as two arrays."""
+    """Lists of different lengths as two padded arrays."""
     rows, cosines = _empty(n_users, k)
     for user, (found, values) in enumerate(lists):
         rows[user, : len(found)], cosines[user, : len(found)] = found, values

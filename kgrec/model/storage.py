@@ -34,16 +34,16 @@ from kgrec.retrieve.segmented_index import SegmentedIndex
 from kgrec.storage import artifacts, files, migrations
 from kgrec.storage.segments import Rows
 
-#: read on first use: recommending needs neither
+#: read on first use, because recommending needs neither
 _PARAMETERS, _NODES, _GRAPH = "model.safetensors", "featurizer.parquet", "graph"
-#: how the order of a history enters a user's vector; without the file, not at all
+#: parameters of an ordered user encoder; without the file, the order of a history is ignored
 _USER_ENCODER = "user_encoder.safetensors"
 _ITEM_COLUMNS = ("item_id", "label", "entity", "length", "history_weight", "trained", "removed", "aliases")
 _HISTORY_COLUMNS = ("user", "item", "positive", "weight", "count")
 
 
 def save(model: Model, folder: Path, keep: int = 0) -> Model:
-    """Write model/, whole or not at all; gives the model as one of that folder. `keep` earlier versions stay beside it.
+    """Write model/, whole or not at all, and return the model bound to that folder. `keep` earlier versions stay beside it.
 
     Raises:
         ArtifactError: The folder cannot be written, or another process replaced it since it was read.
@@ -68,9 +68,9 @@ def load(folder: Path) -> Model:
     """Read model/; the graph and the parameters are read when they are first used.
 
     Raises:
-        ArtifactError: It is not there, of another version, or corrupt.
+        ArtifactError: The folder is missing, of another version, or corrupt.
     """
-    # what is read later is found there from any working folder
+    # an absolute path, so that late parts are found from any working directory
     named = folder.absolute()
     return artifacts.reading(
         folder,
@@ -91,7 +91,7 @@ class _Stored(BaseModel, extra="forbid"):
     dim: int
     #: kind, effort and recall of the index
     index: Built
-    #: whether the rows of history.parquet are in the order of time
+    #: whether the rows of history.parquet are in time order
     ordered: bool
 
 
@@ -127,7 +127,7 @@ def _write(model: Model, parameters: Parameters, graph: KnowledgeGraph, place: P
 
 
 def _read(folder: Path, manifest: artifacts.Manifest, named: Path) -> Model:
-    """Read a model from `folder`; its late parts are looked up under `named`, the folder's name while no writer renames it."""
+    """Read a model from `folder`; late parts are looked up under `named`, the folder's name when no writer is renaming it."""
     parts = _parts(folder, manifest.format_version)
     stored = _configuration(folder / "config.json", parts.config)
     items = parts.items
@@ -182,7 +182,7 @@ def _items(table: pa.Table, vectors: np.ndarray) -> ItemStore:
 
 
 def _parts(folder: Path, version: int) -> migrations.StoredModel:
-    """What `folder`, of format `version`, holds in today's format."""
+    """The content of `folder`, of format `version`, in the current format."""
     stored = migrations.StoredModel(
         config=files.read_json(folder / "config.json"),
         items=files.read_table(folder / "items.parquet"),
@@ -293,7 +293,7 @@ def _items_table(model: Model) -> pa.Table:
 
 
 def _names_by_row(aliases: dict[str, int], n_items: int) -> pa.ListArray:
-    """Other names of each item, sorted; not by way of lists of Python, one per item, which take a hundred times as long."""
+    """Other names of each item, sorted; built without a Python list per item, which takes a hundred times as long."""
     names = sorted(aliases)
     rows = np.array([aliases[name] for name in names], np.int64)
     bounds = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=n_items))]).astype(np.int32)
@@ -302,7 +302,7 @@ def _names_by_row(aliases: dict[str, int], n_items: int) -> pa.ListArray:
 
 
 def _aliases(items: pa.Table) -> dict[str, int]:
-    """Row of each other name."""
+    """Other name -> row."""
     column = items["aliases"].combine_chunks()
     rows = pc.list_parent_indices(column).to_pylist()
     return dict(zip(pc.list_flatten(column).to_pylist(), rows, strict=True))

@@ -1,6 +1,6 @@
-"""What a model holds, in figures.
+"""A summary of a model in numbers.
 
-Enters: a `Model`. Leaves: plain values, ready for JSON. Writes nothing.
+Enters: a `Model`. Leaves: plain values that can be written as JSON. Nothing is written.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ _FIRST = 5
 
 
 def summary(model: Model) -> dict[str, Any]:
-    """Counts, weights of the scorers, metrics on validation data, options, and what was added and removed since training.
+    """Counts, weights of the scorers, metrics on validation data, options, and items added and removed since training.
 
-    `settings` has the options that differ from their defaults; `chosen` what validation chose; `refreshes` counts those since the full training; `size` is in bytes, None for a model
-    that no folder holds. `added` and `removed` have a count and the first items; `added` is None of a model that does not
-    tell added items from those without interactions.
+    `settings` has the options that differ from their defaults; `chosen` the results of validation; `refreshes` the number of refreshes
+    since the full training; `size` the size in bytes, None for a model without a folder. `added` and `removed` have a count and the
+    first items; `added` is None for a model that does not distinguish added items from items without interactions.
     """
     items, manifest = model.items, model.origin[1] if model.origin else None
     trained, added = items.trained.whole, _appended(model)
@@ -70,7 +70,7 @@ def settings(config: Config) -> dict[str, Any]:
 
 
 def _appended(model: Model) -> np.ndarray | None:
-    """Which items were added after training, shape (n_items,), bool; None of a model of an earlier version, which does not say it."""
+    """Which items were added after training, shape (n_items,), bool; None for a model of an earlier version, which lacks this record."""
     trained = model.metrics.get("n_items")
     return None if trained is None else np.arange(len(model.items)) >= trained
 

@@ -1,9 +1,9 @@
 """The boosted ranker: regression trees that correct the fused score, by LambdaMART.
 
-Enters: features of candidates. Leaves: a correction, and its exact parts by feature. Nothing is written.
+Enters: features of candidates. Leaves: a correction, and its exact parts per feature. Nothing is written.
 
-LambdaMART (Burges 2010) of LightGBM (Ke et al. 2017), which starts from the fused score. The parts are Shapley values of the trees
-(TreeSHAP, Lundberg et al. 2018), which sum to the correction. LightGBM comes with the extra `boosted`.
+LambdaMART (Burges 2010) in LightGBM (Ke et al. 2017), starting from the fused score. The parts are Shapley values of the trees
+(TreeSHAP, Lundberg et al. 2018), which sum to the correction. LightGBM is installed by the extra `boosted`.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from kgrec.rank.ranker import Examples
 if TYPE_CHECKING:
     import lightgbm
 
-#: characters of a stored model at most; one of 60 trees has about 100,000
+#: largest number of characters of a stored model; a model of 60 trees has about 100,000
 MAX_TEXT = 1 << 24
 _TREES = 60
-#: `label_gain`: of a candidate that is no hit, and of a hit. One thread and `deterministic`: a seed gives the same trees
+#: `label_gain`: for a candidate that is not a hit, and for a hit. One thread and `deterministic`: a seed gives the same trees
 _OPTIONS: dict[str, Any] = {
     "objective": "lambdarank",
     "learning_rate": 0.05,
@@ -41,13 +41,13 @@ _OPTIONS: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Boosted:
-    """Trees, and the scale of what they add."""
+    """Trees, and the scale of their output."""
 
-    #: of the features
+    #: names of the features
     names: tuple[str, ...]
     #: the trees in LightGBM's own text format
     text: str
-    #: trees add multiples of this to the score
+    #: corrections are multiples of this
     scale: float
 
     kind = "boosted"
@@ -65,13 +65,13 @@ class Boosted:
         return {}
 
     def shares(self, features: np.ndarray) -> dict[str, float]:
-        """See `LearnedRanker`; "mean" is that of the trees over the examples."""
+        """See `LearnedRanker`; "mean" is the mean of the trees over the examples."""
         found = np.asarray(self._booster.predict(features[None], pred_contrib=True, num_threads=1))[0]
         values = dict(zip((*self.names, "mean"), (self.scale * found).tolist(), strict=True))
         return {name: value for name, value in values.items() if value}
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """See `LearnedRanker`; the trees are a text beside them."""
+        """See `LearnedRanker`; the trees are stored beside them, as text."""
         return {"boosted.scale": np.array([self.scale])}
 
     @classmethod
@@ -80,7 +80,7 @@ class Boosted:
 
         Raises:
             ConfigError: LightGBM is not installed.
-            ValueError: The text is no model of LightGBM, or one of other features.
+            ValueError: The text is not a LightGBM model, or is a model of other features.
         """
         made = cls(names, text, scale)
         library = _lightgbm()
@@ -101,7 +101,7 @@ class Boosted:
 
 
 def fit_boosted(examples: Examples, seed: int = 0) -> Boosted:
-    """The trees that these examples, some of which have hits, teach.
+    """Fit trees to the examples, some of which have hits.
 
     Raises:
         ConfigError: LightGBM is not installed.
@@ -114,7 +114,7 @@ def fit_boosted(examples: Examples, seed: int = 0) -> Boosted:
         some.hits[allowed].astype(np.int32),
         group=allowed.sum(axis=1),
         init_score=some.scores[allowed] * scale,
-        # LightGBM refuses most special characters in names, and ours stand in `names`
+        # LightGBM refuses most special characters in names; the real names are in `names`
         feature_name=[f"f{at}" for at in range(len(some.names))],
         params={"verbose": -1},
     )

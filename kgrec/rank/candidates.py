@@ -1,4 +1,4 @@
-"""Candidates: retrieved items with their scores; and rerankers, which put them in their final order.
+"""Candidates, which are retrieved items with scores; and rerankers, which put them in their final order.
 
 Enters: rows of items and scores. Leaves: the candidates in another order, or fewer of them. Nothing is written.
 """
@@ -15,11 +15,11 @@ import numpy as np
 class Candidates:
     """Items with scores, one row per user."""
 
-    #: rows of items, -1 for none; shape (n_users, width), int64
+    #: rows of items, padded with -1; shape (n_users, width), int64
     rows: np.ndarray
-    #: shape (n_users, width), float32; -inf for none
+    #: shape (n_users, width), float32; -inf for padding
     scores: np.ndarray
-    #: name of a scorer -> its scores, not weighted; each of the same shape
+    #: name of a scorer -> its unweighted scores; each of the same shape
     features: dict[str, np.ndarray] = field(default_factory=dict)
 
     @property
@@ -28,10 +28,10 @@ class Candidates:
         return int(self.rows.shape[1])
 
     def best_first(self) -> Candidates:
-        """The candidates by falling score; ties in the order of the items' rows."""
+        """The candidates by falling score; ties in row order of the items."""
         order = np.argsort(-self.scores, axis=1)
         scores = np.take_along_axis(self.scores, order, 1)
-        # Few lists have ties, and a sort by two keys takes ten times as long as a sort by one.
+        # Few lists have ties, and a sort by two keys takes ten times as long as a sort by one key.
         for user in np.flatnonzero((scores[:, 1:] == scores[:, :-1]).any(axis=1)):
             order[user] = np.lexsort((self.rows[user], -self.scores[user]))
         return self._reordered(order)
@@ -42,7 +42,7 @@ class Candidates:
         return replace(self, rows=self.rows[:, :k], scores=self.scores[:, :k], features=features)
 
     def at(self, positions: np.ndarray) -> Candidates:
-        """The candidates at some positions of each user's, -1 for none; shape (n_users, k)."""
+        """The candidates at given positions per user, -1 for none; shape (n_users, k)."""
         chosen, there = self._reordered(np.maximum(positions, 0)), positions >= 0
         return replace(
             chosen, rows=np.where(there, chosen.rows, -1), scores=np.where(there, chosen.scores, -np.inf)
@@ -55,15 +55,15 @@ class Candidates:
 
 
 def distinct(rows: np.ndarray) -> np.ndarray:
-    """Each user's candidates once, in increasing order.
+    """The distinct candidates of each user, increasing.
 
     Args:
-        rows: rows of items, -1 for none; shape (n_users, width).
+        rows: rows of items, padded with -1; shape (n_users, width).
 
     Returns:
         shape (n_users, width), int64; -1 at the end.
     """
-    # as unsigned numbers, -1 is the largest, so it stands last
+    # as an unsigned number, -1 is the largest, so it sorts last
     sorted_rows = np.sort(rows.astype(np.int64).view(np.uint64), axis=1).view(np.int64)
     sorted_rows[:, 1:][sorted_rows[:, 1:] == sorted_rows[:, :-1]] = -1
     return np.sort(sorted_rows.view(np.uint64), axis=1).view(np.int64)
@@ -85,13 +85,13 @@ class Reranker(Protocol):
         """The final list of each user.
 
         Args:
-            candidates: by falling score; at least `k` per user, if there are that many.
+            candidates: by falling score; at least `k` per user if that many exist.
             k: items per user.
         """
 
 
 class Identity:
-    """Keeps the order of the scores."""
+    """Keeps the order by score."""
 
     @property
     def reads(self) -> tuple[str, ...]:

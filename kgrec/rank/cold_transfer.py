@@ -22,17 +22,17 @@ from kgrec.retrieve import VectorIndex
 from kgrec.retrieve.segmented_index import SegmentedIndex
 from kgrec.storage.segments import Rows
 
-#: known items that are compared with a new item, by the embeddings
+#: number of known items that are compared with a new item, retrieved by the embeddings
 _COMPARED_ITEMS = 100
-#: the most similar of these, which give the new item their weights
+#: number of the most similar ones, from which the new item gets its weights
 _DONORS = 20
-#: item-item weight of a donor itself for the new item
+#: item-item weight of a donor for the new item
 _DONOR_WEIGHT = 0.5
-#: new items that are compared at a time: the rows of all their candidates are gathered, 100 per new item
+#: number of new items processed at a time: the rows of all their candidates are gathered, 100 per new item
 _ITEMS_PER_STEP = 4096
-#: item-item weights of a new item at most, where many are completed at once: the donors of one have 2,000 together
+#: largest number of item-item weights per new item when many are completed at once: its donors have 2,000 together
 _WEIGHTS_PER_ITEM = 500
-#: up to this number of unknown items, a search excludes these; beyond it, it allows the known ones, which scans the catalogue
+#: up to this number of unknown items a search excludes them; above it, the search allows known items only, which scans the catalogue
 _MAX_EXCLUDED = 1000
 
 
@@ -49,11 +49,11 @@ def transfer_shares(
     A share is proportional to the fourth power of the similarity, the sum of the cosines of embeddings and of neighbours.
 
     Args:
-        index: of all items of a model.
+        index: index of all items of a model.
         vectors: unit vectors of new items; shape (n_new, dim).
-        neighbors: of new items, unit rows; shape (n_new, n_columns).
-        known: rows of items of the training data; increasing.
-        known_neighbors: of the items in the index, unit rows; shape (n_items, n_columns).
+        neighbors: neighbours of new items, unit rows; shape (n_new, n_columns).
+        known: rows of the items in the training data, increasing.
+        known_neighbors: neighbours of the items in the index, unit rows; shape (n_items, n_columns).
         unknown: rows of all other items.
 
     Returns:
@@ -82,10 +82,10 @@ def _shares(
     neighbors: sp.csr_matrix,
     known_neighbors: sp.csr_matrix | Rows[sp.csr_matrix],
 ) -> sp.csr_matrix:
-    """Shares of the found known items in some new ones; shape (n_new, n_items), float32."""
+    """Shares of the retrieved known items in some new items; shape (n_new, n_items), float32."""
     row = np.repeat(np.arange(len(found)), found.shape[1])
     shared = np.asarray(neighbors[row].multiply(known_neighbors[found.ravel()]).sum(axis=1))
-    # Both are cosines of unit rows. The fourth power gives most of the share to the few best donors.
+    # Both are cosines of unit rows. The fourth power gives most of the weight to the best few donors.
     similarity = np.maximum(cosines + shared.reshape(found.shape), 0) ** 4
     order = np.argsort(-similarity, axis=1, kind="stable")[:, :_DONORS]
     share = np.take_along_axis(similarity, order, 1)
@@ -105,12 +105,12 @@ def transferred(shares: sp.csr_matrix, weights_of_known: Rows[Any]) -> sp.csr_ma
     Returns:
         shape (n_new, n_items), float32.
     """
-    # Only the rows of donors are read: the whole matrix is as large as the catalogue.
+    # Only the rows of donors are read, because the whole matrix is as large as the catalogue.
     donors, place = np.unique(shares.indices, return_inverse=True)
     local = sp.csr_matrix((shares.data, place, shares.indptr), (shares.shape[0], len(donors)))
     weights = sp.csr_matrix(widened(weights_of_known[donors], shares.shape[1]))
     # The diagonal of item-item weights is zero, since an item does not predict itself. For the new item the donor is another
-    # item, and a user who has the donor is a reason to recommend the new item.
+    # item: if a user has the donor, that is a reason to recommend the new item.
     donor_weight = np.full(len(donors), _DONOR_WEIGHT, np.float32)
     weights = weights + sp.csr_matrix((donor_weight, (np.arange(len(donors)), donors)), weights.shape)
     rows: sp.csr_matrix = (local @ weights).tocsr().astype(np.float32)
@@ -118,11 +118,11 @@ def transferred(shares: sp.csr_matrix, weights_of_known: Rows[Any]) -> sp.csr_ma
 
 
 def with_transfer(scorer: ItemItemScorer, new: np.ndarray, shares: sp.csr_matrix) -> ItemItemScorer:
-    """A scorer, completed by the rows of new items.
+    """A scorer completed by the rows of new items.
 
     Args:
-        scorer: of n_items.
-        new: rows of these items, which are empty there; shape (n_new,).
+        scorer: scorer of n_items items.
+        new: rows of the new items, which are empty in `scorer`; shape (n_new,).
         shares: of known items in new items; shape (n_new, n_items).
     """
     if not len(new):

@@ -3,7 +3,7 @@ autoencoders for sparse data").
 
 .. math:: P = (X^\top X + \lambda I)^{-1}, \quad B_{ij} = -P_{ij} / P_{jj}, \quad B_{jj} = 0, \quad s_u = x_u B
 
-Enters: the number of users who have both of two items. Leaves: `ease_weights`. Nothing is written.
+Enters: the number of users in common for each pair of items. Leaves: `ease_weights`. Nothing is written.
 
 The matrix has an entry per pair of items: memory grows with the square of the number of items, time with the cube.
 """
@@ -16,7 +16,7 @@ from scipy.linalg import lapack
 
 from kgrec.errors import TrainingError
 
-#: bytes per pair of items: a float32 matrix that is inverted in place, and one copy while it is made
+#: bytes per pair of items: a float32 matrix that is inverted in place, and one temporary copy
 BYTES_PER_PAIR = 8
 _ROWS_PER_BLOCK = 1024
 
@@ -25,7 +25,7 @@ def ease_weights(counts: sp.csr_matrix, penalty: float) -> np.ndarray:
     """B, the weight of the row's item for the column's item; shape (n_items, n_items), float32, zero on the diagonal.
 
     Args:
-        counts: number of users who have both of two items; shape (n_items, n_items).
+        counts: number of users in common for each pair of items; shape (n_items, n_items).
         penalty: lambda, above 0.
 
     Raises:

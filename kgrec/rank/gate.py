@@ -6,7 +6,7 @@ Enters: features of candidates. Leaves: a correction that is linear in the score
     f(x_{ui}) = \sum_s \Big(a_{s0} + \sum_g a_{sg}\, g_{ui}\Big)\, \mathrm{scorer}_s(u, i)
 
 `g` are the length of the history, the popularity of the item and its age, each standardised. It is attention over the scorers
-(Bahdanau et al. 2015) without the softmax: a sum of weighted scores, which is explained exactly, history item by history item.
+(Bahdanau et al. 2015) without the softmax. The result is a sum of weighted scores, which is explained exactly, per history item.
 The parameters minimise the listwise softmax loss (ListNet with top one, Cao et al. 2007) with an L2 penalty towards no correction.
 """
 
@@ -20,7 +20,7 @@ import numpy as np
 from kgrec.rank.ranker import Examples, log_sum_exp
 from kgrec.rank.ranking_features import n_scorers
 
-#: what the weights depend on
+#: features that the weights depend on
 _GATES = ("history_length", "popularity", "age")
 _L2 = 0.1
 _ITERATIONS = 60
@@ -28,13 +28,13 @@ _ITERATIONS = 60
 
 @dataclass(frozen=True)
 class Gate:
-    """Weights that are added to those of the scorers."""
+    """Weights that are added to the weights of the scorers."""
 
-    #: of the features
+    #: names of the features
     names: tuple[str, ...]
-    #: mean and inverse deviation of each gate; shape (2, 3), float32
+    #: mean and inverse deviation of each gate feature; shape (2, 3), float32
     scaling: np.ndarray
-    #: per scorer: for 1, then for each gate; shape (n_scorers, 4), float32
+    #: per scorer: the constant, then one value per gate feature; shape (n_scorers, 4), float32
     weights: np.ndarray
 
     kind = "gate"
@@ -72,12 +72,12 @@ class Gate:
         return cls(names, scaling, weights)
 
     def _gates(self, features: np.ndarray) -> np.ndarray:
-        """1 and the standardised gates; shape (n, 4)."""
+        """The constant 1 and the standardised gate features; shape (n, 4)."""
         return _standardised(features, self.names, self.scaling)
 
 
 def fit_gate(examples: Examples, seed: int = 0) -> Gate:
-    """The gate that these examples, some of which have hits, teach; it is unique, so the seed plays no part."""
+    """Fit the gate to the examples, some of which have hits; the optimum is unique, so the seed has no effect."""
     from scipy.optimize import minimize
 
     del seed
@@ -92,7 +92,7 @@ def fit_gate(examples: Examples, seed: int = 0) -> Gate:
     unit = 1 / np.maximum(shown[:, :n].std(axis=0), 1e-9)
     flat = some.features.reshape(-1, len(names))
     gates = _standardised(flat, names, scaling)
-    # every product of a score and a gate; shape (n_queries, width, n * 4)
+    # every product of a score and a gate feature; shape (n_queries, width, n * 4)
     design = ((flat[:, :n] * unit)[:, :, None] * gates[:, None, :]).reshape(*allowed.shape, -1)
     base = some.scores * np.float32(scale)
     hits = (some.hits / some.hits.sum(axis=1, keepdims=True)).astype(np.float32)

@@ -1,4 +1,4 @@
-"""Item-item scorers: which ones can be fitted to histories, and with which options each is best alone.
+"""Item-item scorers: which ones can be fitted to histories, and the options with which each ranks best alone.
 
 Enters: histories, and held-out interactions. Leaves: `ItemItemOptions` by name of the scorer, and fitted scorers. Nothing is written.
 """
@@ -28,9 +28,9 @@ from kgrec.storage.segments import Rows
 logger = logging.getLogger(__name__)
 
 Method = Literal["slim", "ease", "ordered_slim", "random_walk"]
-#: items from which on only the default options are fitted
+#: from this number of items on, only the default options are fitted
 _LARGE_CATALOGUE = 100_000
-#: weights per item that random walks keep, relative to those of regressions
+#: number of weights per item that random walks keep, relative to regressions
 _WALKS = 2
 #: users scored at a time
 _USERS_PER_STEP = 256
@@ -41,9 +41,9 @@ class ItemItemOptions:
     """How the weights of one item-item scorer are fitted."""
 
     method: Method
-    #: ridge penalty; of random walks: exponent of the target's popularity
+    #: ridge penalty; for random walks, the exponent of the target's popularity
     strength: float
-    #: factor of a history item per newer item in the history; 1 without an order
+    #: decay factor of a history item per newer item in the history; 1 without an order
     decay: float
 
     def fitted(self, histories: Histories, neighbors: int) -> ItemItemScorer:
@@ -63,13 +63,13 @@ class ItemItemOptions:
         return item_weights(positives, (self.strength,), neighbors)[0]
 
 
-#: what is fitted without validation data, and in a large catalogue
+#: options without validation data, and for large catalogues
 DEFAULTS: dict[ScorerName, ItemItemOptions] = {
     "co_occurrence": ItemItemOptions("slim", 20.0, 1.0),
     "sequence": ItemItemOptions("ordered_slim", 80.0, 0.8),
     "random_walk": ItemItemOptions("random_walk", 0.4, 1.0),
 }
-#: strengths that are tried, each method's; and decays
+#: strengths to try per method; and decays to try
 _STRENGTHS: dict[Method, tuple[float, ...]] = {
     "slim": (5.0, 20.0, 80.0, 320.0),
     "ease": (30.0, 100.0, 300.0, 1000.0, 3000.0),
@@ -78,12 +78,12 @@ _STRENGTHS: dict[Method, tuple[float, ...]] = {
 }
 _FIRST_EASE = 300.0
 _DECAYS = (1.0, 0.9, 0.8, 0.6)
-#: the decay with which strengths are compared, where histories have an order
+#: decay at which strengths are compared, if histories have an order
 _FIRST_DECAY = 0.8
 
 
 def names_of(histories: Histories, config: RescoreConfig) -> tuple[ScorerName, ...]:
-    """The item-item scorers that these histories allow and the configuration wants."""
+    """The item-item scorers that the histories allow and the configuration enables."""
     if not config.co_occurrence and config.weights is None:
         return ()
     names: tuple[ScorerName, ...] = ("co_occurrence", "sequence", "random_walk")
@@ -92,7 +92,7 @@ def names_of(histories: Histories, config: RescoreConfig) -> tuple[ScorerName, .
 
 
 def default_options(name: ScorerName, config: RescoreConfig) -> ItemItemOptions:
-    """What is fitted without validation data."""
+    """The options used without validation data."""
     options = DEFAULTS[name]
     if name == "co_occurrence" and config.penalty is not None:
         return replace(options, strength=config.penalty)
@@ -101,22 +101,22 @@ def default_options(name: ScorerName, config: RescoreConfig) -> ItemItemOptions:
 
 @dataclass(frozen=True)
 class ItemItemSearch:
-    """Finds the options with which each scorer alone ranks held-out interactions best."""
+    """Finds the options with which each scorer, used alone, ranks held-out interactions best."""
 
     #: the training part
     histories: Histories
-    #: histories that are continued: n of them
+    #: the n histories to continue
     queries: Histories
-    #: what followed; shape (n, n_items)
+    #: items that followed; shape (n, n_items)
     truth: sp.csr_matrix
-    #: items that are not to be listed; shape (n, n_items)
+    #: items excluded from the lists; shape (n, n_items)
     seen: sp.csr_matrix
     #: length of the lists
     k: int
     config: RescoreConfig
 
     def best(self, name: ScorerName) -> tuple[ItemItemOptions, ItemItemScorer]:
-        """The best options of one scorer, and the scorer of the training part."""
+        """The best options of one scorer, and the scorer of the training part with them."""
         first = self._first(name)
         if self.histories.n_items > _LARGE_CATALOGUE:
             return first, self._fit(first)
@@ -142,7 +142,7 @@ class ItemItemSearch:
         return best, fitted[best]
 
     def _first(self, name: ScorerName) -> ItemItemOptions:
-        """The options with which the search begins."""
+        """The options with which the search starts."""
         first = default_options(name, self.config)
         if self.histories.ordered and first.decay == 1:
             first = replace(first, decay=_FIRST_DECAY)
@@ -169,7 +169,7 @@ class ItemItemSearch:
     def _of_strengths(
         self, first: ItemItemOptions, strengths: Sequence[float]
     ) -> dict[ItemItemOptions, ItemItemScorer]:
-        """The scorers with these strengths, where fitting them together is cheaper; else none."""
+        """The scorers with these strengths if it is cheaper to fit them together; otherwise an empty result."""
         histories, neighbors = self.histories, self.config.neighbors
         if first.method == "slim":
             weights, window = item_weights(histories.matrix(), tuple(strengths), neighbors), None
@@ -184,13 +184,13 @@ class ItemItemSearch:
 
 
 def _comparable(weights: sp.csr_matrix) -> sp.csr_matrix:
-    """Weights scaled so that the largest of a row is 1/4 in the mean, about as in SLIM: one donor weight then suits all."""
+    """Weights scaled so that the mean of the row maxima is 1/4, about as in SLIM, so that one donor weight suits all scorers."""
     largest = weights.max(axis=1).toarray().ravel()
     scale = np.float32(0.25 / max(largest[largest > 0].mean(), 1e-12)) if weights.nnz else np.float32(1)
     return (weights * scale).tocsr()
 
 
 def profiles_of(histories: Histories, history_weight: np.ndarray | None = None) -> UserProfiles:
-    """Users with these histories, as scorers read them; weights of items in histories default to 1."""
+    """Users with these histories, as scorers read them; weights of history items default to 1."""
     weight = np.ones(histories.n_items, np.float32) if history_weight is None else history_weight
     return UserProfiles(histories.matrix(), weight, histories.lags)

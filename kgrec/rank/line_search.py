@@ -1,6 +1,6 @@
-"""Line search: the best value of one option, by few trials.
+"""Line search: the best value of one option in few trials.
 
-Enters: values in order, and a function that measures one. Leaves: the best. Nothing is written.
+Enters: values in order, and a function that measures one value. Leaves: the best value. Nothing is written.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ def climb(
     gain: float = 1.0,
     worth: float = 1.0,
 ) -> tuple[Value, float]:
-    """The best value, and its quality: upwards from a first value while it improves; if not at all, downwards.
+    """The best value and its quality. Climbs from the first value while quality improves; if the first step up fails, climbs down.
 
     Args:
         values: in order.
-        at: place of the first value.
+        at: position of the first value.
         reached: its quality, above 0.
-        quality: of another value; it is asked once for each value that is tried.
+        quality: quality of another value; called once per value tried.
         gain: factor by which quality must improve for a value to be better than another.
-        worth: factor by which it must improve for the next value to be tried.
+        worth: factor by which quality must improve for the next value to be tried.
     """
     best = values[at]
     for direction in (values[at + 1 :], values[:at][::-1]):

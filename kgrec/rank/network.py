@@ -1,4 +1,4 @@
-r"""The network ranker: towers of user and item, and their crossing, as plain arrays.
+r"""The network ranker: a user tower and an item tower, and their crossing, as plain arrays.
 
 Enters: features of candidates. Leaves: a correction, which has no exact parts. Nothing is written.
 
@@ -17,7 +17,7 @@ import numpy as np
 
 from kgrec.rank.ranking_features import USER_FEATURES, n_scorers
 
-#: width of a tower, of the perceptron; layers of the cross network
+#: width of a tower; width of the perceptron; number of layers of the cross network
 TOWER, HIDDEN, CROSSINGS = 8, 16, 2
 
 
@@ -25,9 +25,9 @@ TOWER, HIDDEN, CROSSINGS = 8, 16, 2
 class Network:
     """A small feed-forward network over standardised features."""
 
-    #: of the features
+    #: names of the features
     names: tuple[str, ...]
-    #: by name, as `shapes` has them; float32
+    #: by name, with the shapes of `shapes`; float32
     weights: Mapping[str, np.ndarray]
 
     kind = "network"
@@ -52,7 +52,7 @@ class Network:
         return {}
 
     def shares(self, features: np.ndarray) -> dict[str, float]:
-        """See `LearnedRanker`; one part, for a network has no exact ones."""
+        """See `LearnedRanker`; a single part, because a network has no exact parts."""
         return {self.kind: float(self.corrections(features[None])[0])}
 
     def arrays(self) -> dict[str, np.ndarray]:
@@ -74,7 +74,7 @@ class Network:
 
 
 def shapes(names: tuple[str, ...]) -> dict[str, tuple[int, ...]]:
-    """Shape of each array of a network that reads these features, by name."""
+    """Shape of each array, by name, of a network that reads these features."""
     n, users, width = n_scorers(names), len(USER_FEATURES), len(names)
     cross = {f"cross{layer}": (width, width) for layer in range(CROSSINGS)}
     cross_bias = {f"cross{layer}_bias": (width,) for layer in range(CROSSINGS)}
@@ -95,6 +95,6 @@ def shapes(names: tuple[str, ...]) -> dict[str, tuple[int, ...]]:
 
 
 def standardised(features: np.ndarray, mean: np.ndarray, inverse_deviation: np.ndarray) -> np.ndarray:
-    """Features with mean 0 and deviation 1; unknown ones are 0, the mean; at most 5 deviations from it."""
+    """Features with mean 0 and deviation 1, clipped at 5 deviations; unknown values become 0, the mean."""
     scaled = np.clip((features - mean) * inverse_deviation, -5, 5)
     return np.asarray(np.nan_to_num(scaled, nan=0.0), np.float32)

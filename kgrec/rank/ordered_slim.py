@@ -1,12 +1,12 @@
-r"""Ordered SLIM: weights of what follows an item, from a sparse linear model of the order of histories.
+r"""Ordered SLIM: item-item weights for what follows an item, from a sparse linear model of ordered histories.
 
-Each position of a history is predicted from the positions before it, whose features fall with the distance:
+Each position of a history is predicted from the positions before it, whose features decay with the distance:
 
 .. math::
     h_{cj} = \gamma^{k} \;\text{ if item } j \text{ is the } (k+1)\text{-th before position } c, \qquad
     G = H^\top H, \quad C = H^\top Y, \quad w_i = (G_{NN} + \lambda I)^{-1} C_{N i}
 
-Y has a one for the item at each position, N are the neighbours of the item as in :mod:`kgrec.rank.slim`. The score of an item is
+Y has a 1 for the item at each position, and N are the neighbours of the item as in :mod:`kgrec.rank.slim`. The score of an item is
 :math:`\sum_j \gamma^{k_j} w_{ij}`, with k the number of newer items in the history.
 
 Enters: histories with an order. Leaves: `following_weights`. Nothing is written.
@@ -22,13 +22,13 @@ import scipy.sparse as sp
 from kgrec.graph.histories import Histories
 from kgrec.rank.slim import ridge_rows
 
-#: items before a position that predict it, at most
+#: largest number of preceding items that predict a position
 WINDOW = 20
-#: newest positions of a history that are predicted, at most
+#: largest number of positions predicted per history, newest first
 _POSITIONS = 50
-#: pairs of a position and an item before it, at most: each makes up to WINDOW products
+#: largest number of pairs of a position and a preceding item; each pair makes up to WINDOW products
 _MAX_PAIRS = 1 << 25
-#: keeps rare items from being neighbours by chance
+#: shrinkage that keeps rare items from becoming neighbours by chance
 _SHRINKAGE = 10.0
 
 
@@ -41,7 +41,7 @@ def following_weights(
         histories: in the order of time.
         penalties: values of lambda.
         decay: gamma, factor of a feature per position.
-        neighbors: weights per item, at most.
+        neighbors: largest number of weights per item.
 
     Returns:
         A matrix per penalty, of shape (n_items, n_items), float32; its diagonal is zero.
@@ -53,13 +53,13 @@ def following_weights(
 
 
 def contexts(histories: Histories, decay: float) -> tuple[sp.csr_matrix, sp.csr_matrix]:
-    """What stands before each predicted position, H, and the item there, Y; both of shape (n_positions, n_items), float32."""
+    """The items before each predicted position, H, and the item at it, Y; both of shape (n_positions, n_items), float32."""
     rows = np.flatnonzero(histories.positive)
     item, indptr = histories.item[rows], np.searchsorted(rows, histories.indptr)
     lengths = np.diff(indptr)
     first, end = np.repeat(indptr[:-1], lengths), np.repeat(indptr[1:], lengths)
     at = np.arange(len(item))
-    # the first of a history has nothing before it
+    # the first position of a history has no preceding item
     predicted = at[(at > first) & (at >= end - _positions(lengths))]
     pairs = [predicted[predicted - lag - 1 >= first[predicted]] for lag in range(WINDOW)]
     line = np.full(len(item), -1)
@@ -74,7 +74,7 @@ def contexts(histories: Histories, decay: float) -> tuple[sp.csr_matrix, sp.csr_
 
 
 def _positions(lengths: np.ndarray) -> int:
-    """The number of newest positions per history to predict, so that there are at most _MAX_PAIRS pairs."""
+    """The number of newest positions to predict per history, such that there are at most _MAX_PAIRS pairs."""
     positions = _POSITIONS
     while positions > 1 and WINDOW * int(np.minimum(lengths, positions).sum()) > _MAX_PAIRS:
         positions //= 2

@@ -1,9 +1,9 @@
-r"""RP3beta: item-item weights from random walks of three steps, from an item to a user, to an item of that user.
+r"""RP3beta: item-item weights from random walks of three steps: from an item to a user and to another item of that user.
 
 .. math::
     W_{ij} = \frac{1}{d_j^\beta} \sum_v \left(\frac{x_{vi}}{d_i}\right)^\alpha \left(\frac{x_{vj}}{d_v}\right)^\alpha
 
-d is the number of interactions of an item or user. The division by the popularity of the target is that of Paudel et al. 2017,
+d is the number of interactions of an item or user. Division by the popularity of the target follows Paudel et al. 2017,
 "Updatable, accurate, diverse, and scalable recommendations"; :math:`\beta = 0` is P3alpha (Cooper et al. 2014, "Random walks in
 recommender systems"). Enters: the positive interactions. Leaves: `walk_weights`. Nothing is written.
 """
@@ -21,10 +21,10 @@ def walk_weights(positives: sp.csr_matrix, alpha: float, beta: float, neighbors:
     """W, the weight of the row's item for the column's item; shape (n_items, n_items), float32, zero on the diagonal.
 
     Args:
-        positives: shape (n_users, n_items); the values play no part.
-        alpha: exponent of the steps' probabilities.
+        positives: shape (n_users, n_items); the values are ignored.
+        alpha: exponent of the transition probabilities.
         beta: exponent of the target's popularity.
-        neighbors: largest weights that each row keeps.
+        neighbors: number of largest weights kept per row.
     """
     n_items = positives.shape[1]
     from_item = _steps(positives.T.tocsr(), alpha)
@@ -40,19 +40,19 @@ def walk_weights(positives: sp.csr_matrix, alpha: float, beta: float, neighbors:
 
 
 def largest(matrix: sp.csr_matrix, most: int) -> sp.csr_matrix:
-    """The largest entries of each row that are above zero, of equal ones the first; float32, columns in order."""
+    """The largest positive entries of each row, the first ones among ties; float32, columns in order."""
     matrix = matrix if matrix.has_sorted_indices else matrix.sorted_indices()
     return _highest_of(matrix, matrix.data, most)
 
 
 def strongest(matrix: sp.csr_matrix, most: int) -> sp.csr_matrix:
-    """The entries of each row that are farthest from zero, of equal ones the first; float32, columns in order."""
+    """The entries of each row with the largest absolute value, the first ones among ties; float32, columns in order."""
     matrix = matrix if matrix.has_sorted_indices else matrix.sorted_indices()
     return _highest_of(matrix, np.abs(matrix.data), most)
 
 
 def _highest_of(matrix: sp.csr_matrix, sizes: np.ndarray, most: int) -> sp.csr_matrix:
-    """The entries of each row with the highest sizes, if these are above zero."""
+    """The entries of each row with the largest sizes, if these are above zero."""
     kept = sizes > 0
     for row in np.flatnonzero(np.diff(matrix.indptr) > most):
         part = slice(*matrix.indptr[row : row + 2])
@@ -62,14 +62,14 @@ def _highest_of(matrix: sp.csr_matrix, sizes: np.ndarray, most: int) -> sp.csr_m
 
 
 def _highest(values: np.ndarray, most: int) -> np.ndarray:
-    """Whether each value is among the `most` highest, of equal ones the first; shape (len(values),), bool."""
+    """Whether each value is among the `most` highest, the first ones among ties; shape (len(values),), bool."""
     least = np.partition(values, len(values) - most)[len(values) - most]
     above, equal = values > least, values == least
     return np.asarray(above | (equal & (np.cumsum(equal) <= most - np.count_nonzero(above))))
 
 
 def _steps(matrix: sp.csr_matrix, alpha: float) -> sp.csr_matrix:
-    """Transition probabilities from a row to each of its columns, to the power alpha; shape of `matrix`, float32."""
+    """Transition probabilities from a row to each of its columns, raised to the power alpha; shape of `matrix`, float32."""
     degree = np.diff(matrix.indptr)
     chance = np.repeat(1 / np.maximum(degree, 1), degree) ** alpha
     return sp.csr_matrix((chance.astype(np.float32), matrix.indices, matrix.indptr), matrix.shape)

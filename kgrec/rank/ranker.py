@@ -1,12 +1,12 @@
-r"""Learned rankers: what is added to the weighted sum of the scorers, learned on held-out interactions.
+r"""Learned rankers: a correction of the weighted sum of the scorers, learned on held-out interactions.
 
 Enters: users, candidates, and their scores by each scorer. Leaves: a correction per candidate, and its parts. Nothing is written.
 
 .. math::
     \mathrm{score}(u, i) = \sum_s w_s\, \mathrm{scorer}_s(u, i) + b_i + f(x_{ui})
 
-`x` are the features of :mod:`kgrec.rank.ranking_features`. A ranker corrects the weighted sum and does not replace it: so scores keep
-their scale, boosts and bounds keep their meaning, and a ranker that has nothing to add adds nothing.
+`x` are the features of :mod:`kgrec.rank.ranking_features`. A ranker corrects the weighted sum and does not replace it. Scores
+therefore keep their scale, boosts and bounds keep their meaning, and a ranker without useful features adds nothing.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ from kgrec.rank.ranking_features import FeatureSource
 from kgrec.rank.scorers import UserProfiles
 from kgrec.storage.segments import Rows
 
-#: users whose features are in memory at a time
+#: number of users whose features are in memory at a time
 _USERS_PER_STEP = 128
 
 
 class LearnedRanker(Protocol):
-    """A function of features, immutable."""
+    """An immutable function of features."""
 
     @property
     def kind(self) -> str:
         """Its name in `rescore.ranker`."""
 
     def corrections(self, features: np.ndarray) -> np.ndarray:
-        """What is added to scores.
+        """The corrections to add to scores.
 
         Args:
             features: shape (n, n_features), float32.
@@ -44,30 +44,30 @@ class LearnedRanker(Protocol):
         """
 
     def added_weights(self, features: np.ndarray) -> dict[str, float]:
-        """What is added to the weight of each scorer for one pair; empty unless the correction is linear in the scores.
+        """The correction of each scorer's weight for one pair; empty unless the correction is linear in the scores.
 
         Args:
             features: shape (n_features,), float32.
         """
 
     def shares(self, features: np.ndarray) -> dict[str, float]:
-        """The rest of the correction for one pair by feature, or as one part named as the kind if it has no exact parts.
+        """The rest of the correction for one pair, per feature; a single part with the name of the kind if there are no exact parts.
 
         Args:
             features: shape (n_features,), float32.
         """
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """Plain arrays, from which the ranker is made again."""
+        """Plain arrays from which the ranker can be restored."""
 
 
 @dataclass(frozen=True)
 class Ranker:
-    """A learned ranker, and where its features come from."""
+    """A learned ranker, and the source of its features."""
 
     source: FeatureSource
     learned: LearnedRanker
-    #: whether items without interactions are corrected: only if validation had such items among its candidates
+    #: whether to correct items without interactions: only if validation had such items among its candidates
     corrects_new: bool
 
     def corrections(
@@ -77,7 +77,7 @@ class Ranker:
         parts: Mapping[str, np.ndarray],
         neighbors: Rows[sp.csr_matrix],
     ) -> np.ndarray:
-        """What is added to the scores of candidates; shape (n_users, width), float32; arguments as of `FeatureSource.values`."""
+        """The corrections of candidates' scores; shape (n_users, width), float32; arguments as in `FeatureSource.values`."""
         found = np.zeros(items.shape, np.float32)
         for start in range(0, len(items), _USERS_PER_STEP):
             some = slice(start, start + _USERS_PER_STEP)
@@ -90,7 +90,7 @@ class Ranker:
     def account(
         self, user: UserProfiles, item: int, parts: Mapping[str, np.ndarray], neighbors: Rows[sp.csr_matrix]
     ) -> tuple[dict[str, float], dict[str, float]]:
-        """What is added to the weight of each scorer for one pair, and the rest of the correction by feature."""
+        """The correction of each scorer's weight for one pair, and the rest of the correction per feature."""
         at = np.array([[item]])
         if not (self.corrects_new or self.source.is_known(at).all()):
             return {}, {}
@@ -114,7 +114,7 @@ class Examples:
     names: tuple[str, ...]
     #: shape (n_queries, width, len(names)), float32
     features: np.ndarray
-    #: the weighted sums of the scorers; -inf where there is no candidate; shape (n_queries, width), float32
+    #: the weighted sums of the scorers; -inf for padding; shape (n_queries, width), float32
     scores: np.ndarray
     #: whether a candidate is in the ground truth; shape (n_queries, width), bool
     hits: np.ndarray
@@ -125,18 +125,18 @@ class Examples:
         return np.asarray(np.isfinite(self.scores))
 
     def take(self, queries: np.ndarray) -> Examples:
-        """Some of the queries, by their rows or a mask."""
+        """Some of the queries, by row or mask."""
         return replace(
             self, features=self.features[queries], scores=self.scores[queries], hits=self.hits[queries]
         )
 
     @property
     def with_hits(self) -> Examples:
-        """The queries with a hit among the candidates: the others teach nothing."""
+        """The queries with a hit among the candidates; the others carry no information."""
         return self.take(np.asarray(self.hits.any(axis=1)))
 
     def temperature(self) -> float:
-        """The number by which scores are multiplied so that their softmax predicts hits best; some queries have hits."""
+        """The factor that makes the softmax of the scores predict hits best; some queries must have hits."""
         from scipy.optimize import minimize_scalar
 
         some = self.with_hits
@@ -151,6 +151,6 @@ class Examples:
 
 
 def log_sum_exp(logits: np.ndarray) -> np.ndarray:
-    """Of each row, without overflow; -inf counts as absent; shape (n,)."""
+    """Log of the sum of exponentials per row, without overflow; -inf counts as absent; shape (n,)."""
     largest = logits.max(axis=1, keepdims=True)
     return np.asarray((largest + np.log(np.exp(logits - largest).sum(axis=1, keepdims=True)))[:, 0])

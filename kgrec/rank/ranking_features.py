@@ -1,21 +1,21 @@
-"""Ranking features: what a learned ranker reads of a user, a candidate and their scores.
+"""Ranking features: inputs of a learned ranker for a user, a candidate and their scores.
 
 Enters: histories, rows of candidates, and the score of each scorer. Leaves: arrays of named features. Nothing is written.
 
-| feature | of | what it is |
+| feature | of | meaning |
 |---|---|---|
 | names of scorers | pair | the score of each scorer with a weight |
 | `history_length` | user | log(1 + positive items of the history) |
 | `history_popularity` | user | mean popularity of these items |
 | `popularity` | item | log(1 + users who like it) |
-| `recent_popularity` | item | the same in the newest tenth of the log; 0 without times |
+| `recent_popularity` | item | the same over the newest tenth of the log; 0 without times |
 | `age` | item | log(1 + days from its first interaction to the end of the log); 0 without times |
-| `neighbors` | item | log(1 + neighbours in the graph, bins and label tokens among them) |
-| names of numbers | item | place of the number among its quantiles, 0 to 1; nan where the item has none |
-| relation and entity | item | 1 if the item has this neighbour: the most frequent ones |
+| `neighbors` | item | log(1 + neighbours in the graph, bins and label tokens included) |
+| names of numbers | item | position of the number among its quantiles, 0 to 1; nan if the item has none |
+| relation and entity | item | 1 if the item has this neighbour; only the most frequent ones |
 
-A feature depends on the user and the item alone, not on the other candidates: so an item has one score, whether it is listed,
-scored by itself, or explained. An item that was added later has the popularity 0 and the age 0.
+A feature depends only on the user and the item, not on the other candidates. An item therefore has the same score whether it is
+listed, scored alone, or explained. An item that was added later has popularity 0 and age 0.
 """
 
 from __future__ import annotations
@@ -35,27 +35,27 @@ from kgrec.storage.segments import Rows
 
 USER_FEATURES = ("history_length", "history_popularity")
 ITEM_FEATURES = ("popularity", "recent_popularity", "age")
-#: numbers, and neighbours, that are features at most
+#: largest number of numeric features, and of neighbours, that are features
 MAX_NUMBERS, MAX_CATEGORIES = 8, 16
-#: share of a log's interactions, the newest ones, that are recent
+#: share of a log's interactions that are recent, newest first
 _RECENT = 0.1
 _DAY = 86_400.0
 
 
 @dataclass(frozen=True)
 class GraphFeatures:
-    """Which columns of the graph scorer are features of items."""
+    """The columns of the graph scorer that are features of items."""
 
     #: "neighbors", then numbers, then categories
     names: tuple[str, ...]
-    #: column, number and place from 0 to 1 of each bin; shape (n_bins, 3), float64
+    #: column, number and position from 0 to 1 of each bin; shape (n_bins, 3), float64
     bins: np.ndarray
     #: columns of the categories; shape (n_categories,), int64
     categories: np.ndarray
 
     @classmethod
     def of(cls, scorer: GraphScorer, featurizer: Featurizer) -> GraphFeatures:
-        """The numbers and the most frequent entities of a catalogue; of equally frequent ones, the first."""
+        """The numbers and the most frequent entities of a catalogue; among ties, the first ones."""
         relation, node = featurizer.pairs(scorer.columns)
         count = np.bincount(scorer.neighbors.whole.indices, minlength=len(relation))
         names = np.array(featurizer.relations, dtype=object)[relation]
@@ -86,7 +86,7 @@ class GraphFeatures:
 
 @dataclass(frozen=True)
 class FeatureSource:
-    """What the features of users and items are computed from."""
+    """The data from which features of users and items are computed."""
 
     #: scorers whose scores are features
     scorers: tuple[str, ...]
@@ -98,14 +98,14 @@ class FeatureSource:
     def of(
         cls, active: tuple[str, ...], graph: Scorer, histories: Histories, featurizer: Featurizer
     ) -> FeatureSource:
-        """The features that the scorers with a weight, a log and a graph have; the embedding is always one of the scorers."""
+        """The features available from the active scorers, a log and a graph; the embedding is always one of the scorers."""
         assert isinstance(graph, GraphScorer)
         statistics = Rows.of(item_statistics(histories))
         return cls(("embedding", *active), statistics, GraphFeatures.of(graph, featurizer))
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Of the features, in the order of their columns."""
+        """Names of the features, in column order."""
         return (*self.scorers, *USER_FEATURES, *ITEM_FEATURES, *self.graph.names)
 
     def values(
@@ -118,10 +118,10 @@ class FeatureSource:
         """Features of candidates; shape (n_users, width, len(names)), float32; nan where a number is unknown.
 
         Args:
-            users: n_users of them.
-            items: rows of candidates; shape (n_users, width). Where there is no candidate, the row may be any number.
-            parts: score by name of the scorer; each of shape (n_users, width).
-            neighbors: of the graph scorer.
+            users: n_users users.
+            items: rows of candidates; shape (n_users, width). The row of padding may be any number.
+            parts: scores by name of the scorer; each of shape (n_users, width).
+            neighbors: rows of the graph scorer.
         """
         distinct, place = np.unique(items, return_inverse=True)
         of_items = np.concatenate(
@@ -132,18 +132,18 @@ class FeatureSource:
         values = np.empty((*items.shape, len(self.names)), np.float32)
         first, end = len(self.scorers), len(self.scorers) + len(USER_FEATURES)
         for at, name in enumerate(self.scorers):
-            # no candidate has a cosine of -inf
+            # padding has a cosine of -inf
             values[..., at] = np.where(np.isfinite(parts[name]), parts[name], 0)
         values[..., first:end] = of_users[:, None]
         values[..., end:] = of_items[place]
         return values
 
     def is_known(self, items: np.ndarray) -> np.ndarray:
-        """Whether training had users who like an item; shape of `items`, bool."""
+        """Whether an item had positive interactions in training; shape of `items`, bool."""
         return np.asarray(self.statistics[items][..., 0] > 0)
 
     def with_items(self, n_items: int) -> FeatureSource:
-        """The source for a catalogue of `n_items`; new ones have the popularity and the age 0."""
+        """The source for a catalogue of `n_items`; new items have popularity 0 and age 0."""
         new = np.arange(len(self.statistics), n_items)
         zeros = np.zeros((len(new), len(ITEM_FEATURES)), np.float32)
         return replace(self, statistics=self.statistics.with_rows(new, zeros))
@@ -163,7 +163,7 @@ class FeatureSource:
 
 
 def item_statistics(histories: Histories) -> np.ndarray:
-    """What a log says of each item; columns as ITEM_FEATURES; shape (n_items, 3), float32."""
+    """Statistics of each item in a log; columns as ITEM_FEATURES; shape (n_items, 3), float32."""
     item, n = histories.item[histories.positive], histories.n_items
     popularity: np.ndarray = np.bincount(item, minlength=n)
     recent: np.ndarray = np.zeros(n)
@@ -180,7 +180,7 @@ def item_statistics(histories: Histories) -> np.ndarray:
 
 
 def n_scorers(names: tuple[str, ...]) -> int:
-    """How many of the features with these names are scores; they come first."""
+    """Number of features with these names that are scores; they come first."""
     return names.index(USER_FEATURES[0])
 
 

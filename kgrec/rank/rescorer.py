@@ -5,8 +5,9 @@ Enters: histories, and candidates with the cosine of user and item. Leaves: a sc
 .. math::
     \mathrm{score}(u, i) = \sum_s w_s\, \mathrm{scorer}_s(u, i) + b_i
 
-`b` is the prior, 0 except for items without interactions. A learned ranker (:mod:`kgrec.rank.ranker`) may correct the sum. The scorers of :mod:`kgrec.rank.scorers` are similarities that a short
-vector cannot hold. Combining a linear model with a dense one is the idea of Cheng et al. 2016, "Wide & deep learning".
+`b` is the prior, 0 except for items without interactions. A learned ranker (:mod:`kgrec.rank.ranker`) may correct the sum. The
+scorers of :mod:`kgrec.rank.scorers` add similarities that do not fit into a short vector. Combining a linear model with a dense one
+is the idea of Cheng et al. 2016, "Wide & deep learning".
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from kgrec.rank.ranker import Ranker
 from kgrec.rank.scorers import GraphScorer, ItemItemScorer, Scorer, UserProfiles, scorers_of_arrays
 from kgrec.storage.segments import Rows
 
-#: users who are scored at a time, for the union of their candidates
+#: number of users scored at a time, for the union of their candidates
 _USERS_PER_STEP = 128
 
 
@@ -32,18 +33,18 @@ _USERS_PER_STEP = 128
 class Rescorer:
     """The weighted sum of the embeddings' cosine and the other scorers."""
 
-    #: by name, in the order of SCORERS; they sum to 1
+    #: weight by name, in the order of SCORERS; they sum to 1
     weights: Mapping[str, np.float32]
-    #: by name, without the embedding's
+    #: scorer by name, except the embedding
     scorers: dict[str, Scorer]
     #: added to the score for every user; 0 except for items without interactions; shape (n_items,), float32
     prior: Rows[np.ndarray] = field(default_factory=lambda: Rows.of(np.zeros(0, np.float32)))
-    #: corrects the sum; None: nothing does
+    #: corrects the sum; None: no correction
     ranker: Ranker | None = None
 
     @cached_property
     def active(self) -> tuple[str, ...]:
-        """Names of the scorers with a weight, without the embedding's."""
+        """Names of the scorers with a weight, except the embedding."""
         return tuple(name for name in self.scorers if self.weights.get(name))
 
     @cached_property
@@ -61,37 +62,37 @@ class Rescorer:
         """Scores of candidates; shape (n_users, width), float32.
 
         Args:
-            users: the users, n_users of them.
-            candidates: rows of items; shape (n_users, width). Where there is no candidate, the row may be any number.
-            cosines: of user and candidate; shape (n_users, width), -inf where there is no candidate.
-            parts: the result of `parts`, if it was computed before.
+            users: n_users users.
+            candidates: rows of items; shape (n_users, width). The row of padding may be any number.
+            cosines: cosines of user and candidate; shape (n_users, width), -inf for padding.
+            parts: the result of `parts`, if it is already computed.
         """
         if self.is_idle:
             return np.asarray(cosines, np.float32)
         parts = self.parts(users, candidates) if parts is None else parts
-        # without a weight, the product would be NaN where there is no candidate
+        # with weight 0, the product would be NaN for padding
         weight = self.weights["embedding"]
         scores = weight * cosines if weight else np.where(np.isfinite(cosines), 0, -np.inf)
         if self.active:
-            # Zeros stand for inactive scorers: the last bits of a sum depend on its number of terms.
+            # Zeros replace inactive scorers, because the last bits of a sum depend on its number of terms.
             weights = np.array([self.weights[name] for name in self.scorers], np.float32)
             absent = np.zeros(candidates.shape, np.float32)
             scores = scores + np.tensordot(
                 weights, np.stack([parts.get(name, absent) for name in self.scorers]), 1
             )
         if self.ranker is not None:
-            # where there is no candidate, the row may be any number
+            # the row of padding may be any number
             items = np.where(np.isfinite(cosines), candidates, 0)
             given = {"embedding": cosines, **parts}
             scores = scores + self.ranker.corrections(users, items, given, self._neighbors)
         return np.asarray(scores + self.prior[candidates], np.float32)
 
     def parts(self, users: UserProfiles, candidates: np.ndarray) -> dict[str, np.ndarray]:
-        """Scores of candidates by each active scorer, without its weight; each of shape (n_users, width), float32."""
+        """Unweighted scores of candidates per active scorer; each of shape (n_users, width), float32."""
         found = {name: np.zeros(candidates.shape, np.float32) for name in self.active}
         for start in range(0, len(candidates) if found else 0, _USERS_PER_STEP):
             some = slice(start, start + _USERS_PER_STEP)
-            # All users are scored for the union of their candidates, one matrix product; then each takes its own.
+            # All users are scored for the union of their candidates by one matrix product; then each user's own scores are taken.
             items, place = np.unique(candidates[some], return_inverse=True)
             place, profiles = place.reshape(candidates[some].shape), users[some]
             for name, scores in found.items():
@@ -101,7 +102,7 @@ class Rescorer:
     def item_item_candidates(
         self, users: UserProfiles, k: int, exclude: sp.csr_matrix | None, only: np.ndarray | None
     ) -> np.ndarray:
-        """The best `k` items of each active item-item scorer; shape (n_users, width), padded with -1; see `ItemItemScorer.best`."""
+        """The best `k` items per active item-item scorer; shape (n_users, width), padded with -1; see `ItemItemScorer.best`."""
         found = [np.zeros((users.histories.shape[0], 0), np.int64)]
         for name in self.active:
             scorer = self.scorers[name]
@@ -112,12 +113,12 @@ class Rescorer:
     def account(
         self, user: UserProfiles, item: int, cosine: float
     ) -> tuple[dict[str, float], dict[str, float]]:
-        """The weight of each scorer for one pair, and what a learned ranker adds beside the scorers, by feature.
+        """The weight of each scorer for one pair, and the further corrections of a learned ranker, per feature.
 
         Args:
-            user: one user.
+            user: a single user.
             item: row of the item.
-            cosine: of their vectors.
+            cosine: cosine of their vectors.
         """
         weights = {name: float(weight) for name, weight in self.weights.items()}
         if self.ranker is None:
@@ -129,13 +130,13 @@ class Rescorer:
     def shares(
         self, user: UserProfiles, items: np.ndarray, weights: Mapping[str, Any] | None = None
     ) -> dict[str, np.ndarray]:
-        """The weighted share of each history item in the scores of `items`, by scorer; each of shape (nnz, len(items)), zeros for
+        """The weighted share of each history item in the scores of `items`, per scorer; each of shape (nnz, len(items)), zeros for
         inactive scorers.
 
         Args:
-            user: one user.
+            user: a single user.
             items: rows of the items.
-            weights: of the scorers, from `account`: a number, or one per item; None: the same for all.
+            weights: weights of the scorers, from `account`: one number, or one number per item; None: the same for all pairs.
         """
         used: Mapping[str, Any] = self.weights if weights is None else weights
         return {
@@ -148,12 +149,12 @@ class Rescorer:
     def weights_of(self, user: UserProfiles, items: np.ndarray, cosines: np.ndarray) -> dict[str, np.ndarray]:
         """The weight of each scorer for one user and each of `items`; by name, each of shape (len(items),).
 
-        Only a learned ranker makes them differ between items, and is asked item by item.
+        Weights differ between items only with a learned ranker, which is evaluated item by item.
 
         Args:
-            user: one user.
+            user: a single user.
             items: rows of the items.
-            cosines: of their vectors and the user's; shape (len(items),).
+            cosines: cosines of their vectors with the user's; shape (len(items),).
         """
         if self.ranker is None:
             return {name: np.full(len(items), weight) for name, weight in self.weights.items()}
@@ -164,7 +165,7 @@ class Rescorer:
         return {name: np.array([weights[name] for weights in each], np.float32) for name in self.weights}
 
     def with_scorer(self, name: str, scorer: Scorer) -> Rescorer:
-        """The rescorer with another scorer of this name."""
+        """The rescorer with the scorer of this name replaced."""
         return replace(self, scorers={**self.scorers, name: scorer})
 
     def with_items(self, n_items: int) -> Rescorer:
@@ -187,7 +188,7 @@ class Rescorer:
         return graph.neighbors
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """Plain arrays, which `of_arrays` reads; those of a learned ranker are files of their own."""
+        """Plain arrays, which `of_arrays` reads; a learned ranker has its own files."""
         kept = {f"weight.{name}": np.array([weight]) for name, weight in self.weights.items()}
         for name, scorer in self.scorers.items():
             kept |= scorer.arrays(name)

@@ -10,9 +10,10 @@ Enters: histories, and rows of items. Leaves: scores, and the share of each hist
     \qquad j \in H(u)
 
 `u` is the user's embedding, `z` are those of items, `a` the weighted neighbours in the graph as one sparse vector, `t` the text
-vectors, `h` the weights of history items. `C` are item-item weights: of :mod:`kgrec.rank.slim` or :mod:`kgrec.rank.ease` ("co_occurrence"),
-of :mod:`kgrec.rank.ordered_slim` ("sequence"), of :mod:`kgrec.rank.random_walk` ("random_walk"). `k` is the number of newer items in the
-history, and `delta` a factor per position. Each score is a sum over the history, so it can be explained exactly.
+vectors, and `h` the weights of history items. `C` are item-item weights: of :mod:`kgrec.rank.slim` or :mod:`kgrec.rank.ease`
+("co_occurrence"), of :mod:`kgrec.rank.ordered_slim` ("sequence"), or of :mod:`kgrec.rank.random_walk` ("random_walk"). `k` is the number
+of newer items in the history, and `delta` a decay factor per position. Each score is a sum over the history, so it can be explained
+exactly.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from kgrec.rank.config import ITEM_ITEM
 from kgrec.rank.random_walk import largest
 from kgrec.storage.segments import Rows, places_in
 
-#: values of dense profiles in the graph that are held at a time: 16 MB
+#: largest count of numbers in dense graph profiles held at a time: 16 MB
 _PROFILES = 1 << 22
 
 
@@ -43,7 +44,7 @@ class UserProfiles:
     histories: sp.csr_matrix
     #: weight of each item in a history; shape (n_items,), float32
     history_weight: np.ndarray | Rows[np.ndarray]
-    #: number of newer items in the history, for each value of `histories`; shape (nnz,); None: without order
+    #: number of newer items in the history, per value of `histories`; shape (nnz,); None: no order
     lags: np.ndarray | None = None
 
     def __getitem__(self, users: slice) -> UserProfiles:
@@ -58,7 +59,7 @@ class UserProfiles:
         return UserProfiles(self.histories[users], self.history_weight, lags)
 
     def decayed(self, decay: float, window: int | None = None) -> sp.csr_matrix:
-        """The histories, multiplied by `decay ** lag`, and 0 from a lag of `window` on; shape (n_users, n_items), float32.
+        """The histories multiplied by `decay ** lag`, and 0 from a lag of `window` on; shape (n_users, n_items), float32.
 
         In a history without order each item gets the mean over all positions.
         """
@@ -78,20 +79,20 @@ class UserProfiles:
 
     @cached_property
     def weighted(self) -> sp.csr_matrix:
-        """The histories, multiplied by the weights of the items; shape (n_users, n_items), float32."""
+        """The histories multiplied by the weights of the items; shape (n_users, n_items), float32."""
         histories = self.histories
         data = (histories.data * self.history_weight[histories.indices]).astype(np.float32)
         return sp.csr_matrix((data, histories.indices, histories.indptr), histories.shape)
 
 
 class Scorer(Protocol):
-    """One kind of evidence. A scorer is immutable; `with_rows` gives another one."""
+    """One kind of evidence. A scorer is immutable; `with_rows` returns a new one."""
 
     def scores(self, users: UserProfiles, items: np.ndarray) -> np.ndarray:
-        """Scores of `items`, which are rows, for each user; shape (n_users, len(items)), float32."""
+        """Scores of `items`, given as rows, for each user; shape (n_users, len(items)), float32."""
 
     def shares(self, user: UserProfiles, items: np.ndarray) -> np.ndarray:
-        """Share of each history item in the scores of `items`, which are rows, for one user; shape (nnz, len(items)), float32.
+        """Share of each history item in the scores of `items`, given as rows, for one user; shape (nnz, len(items)), float32.
 
         The shares of an item sum to its score.
         """
@@ -101,19 +102,19 @@ class Scorer(Protocol):
 
         Args:
             at: their rows; appended ones continue after the last row without a gap; shape (n,), int64.
-            rows: n rows of what the scorer keeps per item.
+            rows: n rows of the scorer's data per item.
         """
 
     def merged(self) -> Scorer:
         """The scorer with all rows in the base segment."""
 
     def arrays(self, name: str) -> dict[str, np.ndarray]:
-        """Plain arrays, which `scorers_of_arrays` reads; `name` is that of the scorer."""
+        """Plain arrays, which `scorers_of_arrays` reads; `name` is the name of the scorer."""
 
 
 @dataclass(frozen=True)
 class GraphScorer:
-    """Cosine between the neighbours of a history and those of an item, in the graph."""
+    """Cosine between the graph neighbours of a history and those of an item."""
 
     #: unit rows, or zero; shape (n_items, n_columns), float32
     neighbors: Rows[sp.csr_matrix]
@@ -124,7 +125,7 @@ class GraphScorer:
         """See `Scorer`."""
         profiles, neighbors = unit_rows(_summed(users.weighted, self.neighbors)), self.neighbors[items]
         scores = np.empty((profiles.shape[0], neighbors.shape[0]), np.float32)
-        # A product with dense profiles takes half the time of one of two sparse matrices.
+        # A product with dense profiles takes half the time of a product of two sparse matrices.
         for part in blocks(profiles.shape[0], profiles.shape[1], _PROFILES):
             scores[part] = (neighbors @ profiles[part].T.toarray()).T
         return scores
@@ -132,7 +133,7 @@ class GraphScorer:
     def shares(self, user: UserProfiles, items: np.ndarray) -> np.ndarray:
         """See `Scorer`."""
         weight, history = user.weighted.data, self.neighbors[user.histories.indices]
-        # The cosine divides by the length of the whole profile, so each share does too, and the shares sum to the cosine.
+        # The cosine divides by the length of the whole profile, so each share does too, and shares sum to the cosine.
         length = _length(sp.csr_matrix(weight[None]) @ history)
         shares: np.ndarray = weight[:, None] * (history @ self.neighbors[items].T).toarray() / length
         return shares
@@ -142,7 +143,7 @@ class GraphScorer:
         return replace(self, neighbors=self.neighbors.with_rows(at, rows))
 
     def rows_of(self, features: ItemFeatures, featurizer: Featurizer) -> sp.csr_matrix:
-        """Unit rows of items with these features; shape (len(features), n_columns). Columns that no known item has are left out."""
+        """Unit rows of items with these features; shape (len(features), n_columns). Columns without a known item are left out."""
         codes = featurizer.codes(features.relation, features.entity)
         place = places_in(self.columns, codes)
         present = np.flatnonzero(place >= 0)
@@ -199,9 +200,9 @@ class ItemItemScorer:
 
     #: row i: weight of each history item for item i; shape (n_items, at most n_items), float32
     weights: Rows[sp.csr_matrix] | Rows[np.ndarray]
-    #: factor of a history item per newer item in the history
+    #: decay factor of a history item per newer item in the history
     decay: float = 1.0
-    #: newest items of a history that count; None: all
+    #: number of newest history items that count; None: all
     window: int | None = None
 
     def scores(self, users: UserProfiles, items: np.ndarray) -> np.ndarray:
@@ -209,7 +210,7 @@ class ItemItemScorer:
         histories = users.decayed(self.decay, self.window)
         scaled = _scaled(histories, 1 / np.sqrt(_lengths(histories)))
         if isinstance(self.weights.base, np.ndarray) and not len(self.weights.at):
-            # The scores of all items take less time than to gather the rows of some of them and to turn these round.
+            # Scoring all items takes less time than gathering the rows of some items and transposing them.
             return _dense(scaled[:, : self.weights.base.shape[1]] @ self._by_history)[:, items]
         return _dense(scaled @ widened(self.weights[items], histories.shape[1]).T)
 
@@ -222,13 +223,13 @@ class ItemItemScorer:
     ) -> np.ndarray:
         """Rows of the `k` items with the largest scores above 0, best first; shape (n_users, k), padded with -1, int64.
 
-        Items that were added since training are left out, and changed ones are found by their weights at training.
+        Items added since training are left out, and changed items are found by their weights at training.
 
         Args:
             users: the users.
             k: items per user.
-            exclude: items that a user is not to get, a nonzero value for each; shape (n_users, n_items).
-            only: a mask of the only items; shape (n_items,), bool.
+            exclude: items excluded per user, as nonzero values; shape (n_users, n_items).
+            only: mask of the only allowed items; shape (n_items,), bool.
         """
         histories = users.decayed(self.decay, self.window)[:, : self.weights.base.shape[1]]
         scores = sp.csr_matrix(histories @ self._by_history)
@@ -247,7 +248,7 @@ class ItemItemScorer:
 
     @property
     def _by_history(self) -> sp.csr_matrix | np.ndarray:
-        """The weights by history item; shape (at most n_items, n_items)."""
+        """The weights per history item; shape (at most n_items, n_items)."""
         kept = self.weights.of_base
         if "by_history" not in kept:
             base = self.weights.base
@@ -285,7 +286,7 @@ class ItemItemScorer:
 
 
 def content_scorers(features: ItemFeatures, featurizer: Featurizer) -> dict[str, Scorer]:
-    """The scorers without interactions, by name."""
+    """The scorers that need no interactions, by name."""
     columns = featurizer.codes(features.relation, features.entity)
     return {
         "graph": GraphScorer(Rows.of(unit_rows(features.neighbors)), columns),
@@ -294,7 +295,7 @@ def content_scorers(features: ItemFeatures, featurizer: Featurizer) -> dict[str,
 
 
 def scorers_of_arrays(arrays: Mapping[str, np.ndarray], n_items: int) -> dict[str, Scorer]:
-    """The scorers with these arrays, which `Scorer.arrays` made.
+    """Restore the scorers from arrays that `Scorer.arrays` returned.
 
     Raises:
         ValueError: Arrays are missing, or their shapes do not match.
@@ -332,13 +333,13 @@ def unit_rows(matrix: sp.csr_matrix) -> sp.csr_matrix:
 
 
 def _scaled(matrix: sp.csr_matrix, factors: np.ndarray) -> sp.csr_matrix:
-    """The matrix with each row times a factor; factors have the shape (n_rows,)."""
+    """The matrix with each row multiplied by a factor; `factors` has shape (n_rows,)."""
     data = matrix.data * np.repeat(factors, np.diff(matrix.indptr))
     return sp.csr_matrix((data, matrix.indices, matrix.indptr), matrix.shape)
 
 
 def widened(matrix: Any, n_columns: int) -> Any:
-    """The matrix, dense or CSR, with empty columns appended, up to `n_columns`; `matrix` itself if it has them."""
+    """The matrix, dense or CSR, with empty columns appended up to `n_columns`; `matrix` itself if it is that wide."""
     if matrix.shape[1] == n_columns:
         return matrix
     if isinstance(matrix, np.ndarray):
@@ -351,7 +352,7 @@ def _summed(weighted: sp.csr_matrix, rows: Rows[Any]) -> Any:
     if sp.issparse(rows.base) and not len(rows.at):
         base: Any = rows.base
         return weighted @ base
-    # Only rows of history items are converted to float32: the whole array in float32 would take twice the memory.
+    # Only rows of history items are converted to float32, because the whole array in float32 would take twice the memory.
     used, place = np.unique(weighted.indices, return_inverse=True)
     local = sp.csr_matrix((weighted.data, place, weighted.indptr), (weighted.shape[0], len(used)))
     some: Any = rows[used]

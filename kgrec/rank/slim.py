@@ -3,8 +3,8 @@ r"""SLIM: co-occurrence weights between items, from a sparse linear model of the
 Enters: the positive interactions. Leaves: `item_weights`, for each item the weights of a few other items. Nothing is written.
 
 Each item's column of the interactions is predicted from the columns of the most similar items by ridge regression: SLIM (Ning &
-Karypis 2011) with neighbours chosen beforehand (their fsSLIM) and, as in EASE (Steck 2019), a closed form in place of coordinate
-descent. The weights hold what a short vector cannot: pairs of items that co-occur for reasons of their own.
+Karypis 2011) with neighbours chosen beforehand (their fsSLIM) and, as in EASE (Steck 2019), a closed form instead of coordinate
+descent. The weights hold information that does not fit into a short vector: individual pairs of items that co-occur.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import scipy.sparse as sp
 
-#: items whose regressions are solved at a time
+#: number of items whose regressions are solved at a time
 _ITEMS_PER_BATCH = 128
-#: pairs of items from one history that are counted in total, at most; or per interaction, if that allows more
+#: largest number of pairs counted within histories, in total; or per interaction, if that allows more
 _MAX_PAIRS, _MAX_PAIRS_PER_INTERACTION = 1 << 29, 64
 
 
@@ -29,15 +29,15 @@ def item_weights(
     and N(i) the items whose columns have the largest cosine with that of i.
 
     Args:
-        positives: shape (n_users, n_items); the values play no part.
+        positives: shape (n_users, n_items); the values are ignored.
         penalties: values of :math:`\lambda`.
-        neighbors: number of items in N(i), at most.
+        neighbors: largest number of items in N(i).
         items: the rows to compute, increasing; the others stay empty. None: all.
 
     Returns:
         A matrix per penalty, of shape (n_items, n_items), float32; its diagonal is zero.
     """
-    # X^T X, from which all normal equations are cut out: the interactions are read once.
+    # X^T X, from which all normal equations are taken, so the interactions are read once.
     counts = co_counts(thinned(positives, max(_MAX_PAIRS, _MAX_PAIRS_PER_INTERACTION * positives.nnz)))
     return ridge_rows(counts, counts, penalties, neighbors, items)
 
@@ -57,11 +57,11 @@ def ridge_rows(
 
     Args:
         gram: G, products of features; shape (n_items, n_items).
-        products: of each target, a row, and the features; shape (n_items, n_items).
+        products: products of each target (a row) with the features; shape (n_items, n_items).
         penalties: values of :math:`\lambda`.
-        neighbors: features of a target, at most.
+        neighbors: largest number of features per target.
         items: the rows to compute, increasing; the others stay empty. None: all.
-        shrinkage: h, which keeps rare features from being the nearest by chance.
+        shrinkage: h, which keeps rare features from becoming the nearest by chance.
 
     Returns:
         A matrix per penalty, of shape (n_items, n_items), float32; its diagonal is zero.
@@ -86,7 +86,7 @@ def no_weights(rows: int, n_items: int) -> sp.csr_matrix:
 
 
 def co_counts(positives: sp.csr_matrix) -> sp.csr_matrix:
-    """Number of users who have both of two items; shape (n_items, n_items), float32."""
+    """Number of users in common for each pair of items; shape (n_items, n_items), float32."""
     ones = sp.csr_matrix(
         (np.ones(positives.nnz, np.float32), positives.indices, positives.indptr), positives.shape
     )
@@ -96,9 +96,9 @@ def co_counts(positives: sp.csr_matrix) -> sp.csr_matrix:
 
 
 def thinned(positives: sp.csr_matrix, pairs: int) -> sp.csr_matrix:
-    """The interactions with the longest histories thinned evenly, so that there are at most `pairs` pairs within histories.
+    """The interactions, with the longest histories thinned evenly so that there are at most `pairs` pairs within histories.
 
-    The number of pairs grows with the square of a history's length, and time and memory with it.
+    The number of pairs grows with the square of a history's length, and time and memory grow with the number of pairs.
     """
     lengths = np.diff(positives.indptr).astype(np.int64)
     max_length = _max_length(lengths, pairs)
@@ -107,16 +107,16 @@ def thinned(positives: sp.csr_matrix, pairs: int) -> sp.csr_matrix:
     length = np.repeat(lengths, lengths)
     at = np.arange(positives.nnz) - np.repeat(positives.indptr[:-1], lengths)
     kept = np.minimum(length, max_length)
-    # Of a history of length n, m items are kept: those at which floor(at * m / n) steps up. These are exactly m, evenly spaced.
+    # Keep m items of a history of length n: those where floor(at * m / n) steps up. These are exactly m items, evenly spaced.
     some = (at + 1) * kept // length > at * kept // length
     indptr = np.concatenate([[0], np.cumsum(np.minimum(lengths, max_length))])
     return sp.csr_matrix((positives.data[some], positives.indices[some], indptr), positives.shape)
 
 
 def _max_length(lengths: np.ndarray, pairs: int) -> int:
-    """The length to which histories are cut so that there are at most `pairs` pairs, the sum of the squared lengths."""
+    """The length to cut histories to, so that there are at most `pairs` pairs, which is the sum of the squared lengths."""
     lengths = np.sort(lengths)
-    # Cut to the length of the i-th shortest, the histories up to i stay whole, and the `after` longer ones have its length.
+    # Cut to the length of the i-th shortest, the histories up to i stay whole, and the `after` longer ones get its length.
     after = np.arange(len(lengths) - 1, -1, -1)
     fits = np.flatnonzero(np.cumsum(lengths**2) + after * lengths**2 <= pairs)
     if len(fits) == len(lengths):
@@ -131,7 +131,7 @@ def _nearest(
 ) -> tuple[list[np.ndarray], list[np.ndarray]]:
     """The features most similar to each of `items`, each array sorted by row; and the products of item and feature.
 
-    The similarity is the cosine of two columns, but for the length of the item's own, which is the same for all its features.
+    The similarity is the cosine of two columns without the length of the item's own column, which is the same for all features.
     """
     nearest, targets = [], []
     for item, columns, values in _rows(products, items):
@@ -149,7 +149,7 @@ def _rows(matrix: sp.csr_matrix, rows: np.ndarray) -> Iterator[tuple[int, np.nda
 
 
 def _largest(values: np.ndarray, count: int, columns: np.ndarray, item: int) -> np.ndarray:
-    """Positions of the `count` largest values, increasing; of equal values the first. The column `item` is left out."""
+    """Positions of the `count` largest values, increasing; among ties, the first ones. The column `item` is left out."""
     # -1 sorts the item's own column last, behind cosines, which are not negative; one position less then drops it.
     values = np.where(columns == item, -1, values)
     order = np.argsort(-values, kind="stable")[: min(count, len(values) - int((columns == item).any()))]
@@ -164,7 +164,7 @@ def _systems(
     Args:
         counts: products of features; shape (n_items, n_items).
         nearest: the neighbours of each item.
-        targets: their products with the item.
+        targets: products of the neighbours with the item.
         place: scratch space, filled with -1 before and after; shape (n_items,).
 
     Returns:
@@ -181,7 +181,7 @@ def _systems(
         inside = column >= 0
         gram[at, row[inside], column[inside]] = part.data[inside]
         target[at, : len(around)] = targets[at]
-        # Reset only what was set: filling the whole array would cost n_items per item.
+        # Reset only the entries that were set: filling the whole array would cost n_items per item.
         place[around] = -1
     return gram, target
 
@@ -190,7 +190,7 @@ def _solved(
     gram: np.ndarray, target: np.ndarray, penalty: float, nearest: list[np.ndarray]
 ) -> Iterator[np.ndarray]:
     """Weights of each item's neighbours: the solution of (G + penalty I) w = target."""
-    # The rows past an item's neighbours are zero but for the penalty on the diagonal, so all systems of the batch are regular and
+    # The rows past an item's neighbours are zero except for the penalty on the diagonal, so all systems of the batch are regular and
     # the surplus weights are 0.
     penalised = gram + np.float32(penalty) * np.eye(gram.shape[1], dtype=np.float32)
     weights = np.linalg.solve(penalised, target[..., None])[..., 0]
@@ -200,7 +200,7 @@ def _solved(
 def _matrix(
     items: np.ndarray, nearest: list[np.ndarray], values: list[np.ndarray], n_items: int
 ) -> sp.csr_matrix:
-    """The rows `items` of a matrix, from the columns and values of each."""
+    """The rows `items` of a matrix, from the columns and values of each row."""
     lengths = np.zeros(n_items, np.int64)
     lengths[items] = [len(row) for row in nearest]
     columns = np.concatenate([np.zeros(0, np.int32), *nearest], dtype=np.int32)

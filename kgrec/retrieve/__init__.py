@@ -7,7 +7,7 @@ Writes: `index.faiss`, unless the index is flat.
 - `exact`: exhaustive search, over all rows or over the allowed ones.
 - `approximate`: HNSW, inverted lists, inverted lists of codes.
 - `recall`: recall of an approximate index, and the effort that reaches it.
-- `openmp`: number of threads of FAISS, and forked processes.
+- `openmp`: number of FAISS threads, and forked processes.
 - `vector_index`: `VectorIndex`: filters, ties, and the choice between exact and approximate search.
 - `segmented_index`: a vector index with a delta of changed and added rows.
 """

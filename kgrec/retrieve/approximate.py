@@ -20,9 +20,9 @@ import numpy as np
 
 from kgrec.retrieve.exact import Exact, in_order
 
-#: length of the lists that an effort is chosen for
+#: list length for which an effort is chosen
 DEPTH = 100
-#: cost of one more row in a list, in multiplications: 8 to 10 rows of 256 numbers were measured
+#: cost of one more row in a list, in multiplications; measured as the cost of 8 to 10 rows of 256 numbers
 _COST_PER_RESULT = 2300
 #: neighbours of an item per layer of the HNSW graph; twice as many in the lowest layer
 HNSW_LINKS = 32
@@ -38,11 +38,11 @@ class Approximate(ABC):
     """An index beside the vectors.
 
     Args:
-        stored: The FAISS index that is written, without the vectors where its kind allows that.
+        stored: The FAISS index that is written to disk, without the vectors where its kind allows that.
         exact: The vectors.
     """
 
-    #: name of FAISS's class of `stored`
+    #: name of the FAISS class of `stored`
     faiss_class: ClassVar[str]
 
     def __init__(self, stored: Any, exact: Exact) -> None:
@@ -55,28 +55,28 @@ class Approximate(ABC):
         return cls(cls._grown(cls._empty(exact.vectors), exact.vectors), exact)
 
     def extended(self, exact: Exact) -> Self:
-        """An index with the rows of `exact` that are new; this index is not changed."""
+        """Return an index that also has the new rows of `exact`; this index does not change."""
         return type(self)(self._grown(_copied(self.stored), exact.vectors), exact)
 
     def best(self, queries: np.ndarray, k: int, effort: int) -> tuple[np.ndarray, np.ndarray]:
-        """Most of the best rows of each query, by falling score; ties in the order of the rows.
+        """Most of the best rows of each query, by falling score; ties in row order.
 
         Args:
             queries: shape (n_queries, dim), float32.
             k: Rows per query, at most `n_rows`.
-            effort: Of the search; as measured for lists of max(k, DEPTH).
+            effort: Search effort, as measured for lists of max(k, DEPTH).
 
         Returns:
-            rows, int64, -1 where none was found, and scores, float32, -inf there; both of shape (n_queries, k).
+            rows, int64, -1 where none was found, and scores, float32, -inf where none was found; both of shape (n_queries, k).
         """
-        # Recall was measured for lists of DEPTH, so a shorter list is cut from such a list.
+        # Recall was measured for lists of DEPTH, so a shorter list is the beginning of such a list.
         depth = min(max(k, DEPTH), len(self._exact))
         scores, found = self._searched.search(queries, depth, params=self._parameters(effort))
         found, scores = in_order(found, np.where(found < 0, -np.inf, scores).astype(np.float32))
         return found[:, :k], scores[:, :k]
 
     def cost(self, k: int, effort: int) -> float:
-        """Cost of a query, in rows that an exhaustive search compares in the same time."""
+        """Cost of a query, as the number of rows that an exhaustive search compares in the same time."""
         return self._cost(effort) + _COST_PER_RESULT * k / int(self._exact.vectors.shape[1])
 
     @property
@@ -86,7 +86,7 @@ class Approximate(ABC):
 
     @property
     def efforts(self) -> tuple[int, int]:
-        """Smallest and largest effort that is tried."""
+        """Smallest and largest effort to try."""
         return self._efforts()
 
     def save(self, path: Path) -> None:
@@ -103,7 +103,7 @@ class Approximate(ABC):
         """Map a file into memory.
 
         Raises:
-            ValueError: The file is not an index of this kind, or of other vectors.
+            ValueError: The file is not an index of this kind, or was built from other vectors.
         """
         import faiss
 
@@ -126,13 +126,13 @@ class Approximate(ABC):
 
     @classmethod
     def _grown(cls, index: Any, vectors: np.ndarray) -> Any:
-        """The index with the rows of `vectors` that it does not have."""
+        """The index with the rows of `vectors` that it lacks."""
         for start in range(index.ntotal, len(vectors), _ROWS_PER_ADD):
             index.add(vectors[start : start + _ROWS_PER_ADD])
         return index
 
     def _with_vectors(self) -> Any:
-        """The FAISS index that is searched."""
+        """The FAISS index used for searching."""
         return self.stored
 
     @abstractmethod
@@ -146,7 +146,7 @@ class Approximate(ABC):
 
 
 class Hnsw(Approximate):
-    """A graph of neighbours; effort: the candidates that a search keeps while it walks through the graph."""
+    """A graph of neighbours. Effort: number of candidates that a search keeps while it walks through the graph."""
 
     faiss_class = "IndexHNSWFlat"
 
@@ -166,7 +166,7 @@ class Hnsw(Approximate):
     def _grown(cls, index: Any, vectors: np.ndarray) -> Any:
         import faiss
 
-        # Adding computes distances to the rows that are there, so FAISS needs a storage with them for the time of the call.
+        # Adding computes distances to the existing rows, so FAISS needs a storage with them during the call.
         storage = faiss.IndexFlatIP(vectors.shape[1])
         storage.add(vectors[: index.ntotal])
         index.storage = storage
@@ -184,12 +184,12 @@ class Hnsw(Approximate):
         return faiss.SearchParametersHNSW(efSearch=effort)  # type: ignore[attr-defined]
 
     def _cost(self, effort: int) -> float:
-        # Each kept candidate compares its neighbours in the lowest layer, 2 * HNSW_LINKS.
+        # Each kept candidate is compared with its neighbours in the lowest layer, 2 * HNSW_LINKS.
         return 64 * effort
 
 
 class Ivf(Approximate):
-    """Inverted lists: each centroid has a list of the vectors nearest to it; effort: the number of lists that are searched."""
+    """Inverted lists: each centroid has a list of the vectors nearest to it. Effort: number of lists searched."""
 
     faiss_class = "IndexIVFFlat"
 
@@ -222,12 +222,12 @@ class Ivf(Approximate):
 
     def _cost(self, effort: int) -> float:
         lists: int = self.stored.nlist
-        # All centroids, and the share of the rows that is in the searched lists.
+        # All centroids, and the rows in the searched lists.
         return lists + min(1.0, effort / lists) * len(self._exact)
 
 
 class IvfPq(Ivf):
-    """Inverted lists of short codes, the best of which are compared exactly; effort: the number of lists that are searched."""
+    """Inverted lists of short codes, the best of which are compared exactly. Effort: number of lists searched."""
 
     faiss_class = "IndexIVFPQFastScan"
 
@@ -261,7 +261,7 @@ KINDS: dict[str, type[Approximate]] = {"hnsw": Hnsw, "ivf": Ivf, "ivfpq": IvfPq}
 
 
 def _training_rows(vectors: np.ndarray, count: int) -> np.ndarray:
-    """About `count` rows at equal distances; all rows if there are fewer, repeated up to 16."""
+    """About `count` evenly spaced rows; all rows if there are fewer, repeated up to 16."""
     if len(vectors) > count:
         return vectors[np.linspace(0, len(vectors) - 1, count).astype(np.int64)]
     return np.resize(vectors, (max(len(vectors), 16), vectors.shape[1]))
@@ -271,7 +271,7 @@ def _copied(index: Any) -> Any:
     """A copy in memory: rows cannot be added to an index that is mapped from a file."""
     import faiss
 
-    source: Any = faiss  # its type stubs lack readers and writers of Python streams
+    source: Any = faiss  # the FAISS type stubs lack the readers and writers of Python streams
     with tempfile.TemporaryFile() as stream:
         faiss.write_index(index, source.PyCallbackIOWriter(stream.write), faiss.IO_FLAG_SKIP_STORAGE)
         stream.seek(0)

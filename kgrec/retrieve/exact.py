@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 
-#: from this number of queries on FAISS computes matrix products, which read all rows, the excluded ones too
+#: from this number of queries on, FAISS computes matrix products, which read all rows, excluded ones too
 _FAISS_BATCH = 20
 
 
 class Exact:
-    """Inner products of queries with some vectors.
+    """Inner products of queries with fixed vectors.
 
     Args:
         vectors: shape (n, dim), float32; not copied, so they must not change.
@@ -32,7 +32,7 @@ class Exact:
         return len(self.vectors) if self.only is None else len(self.only)
 
     def best(self, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-        """The best rows of each query, by falling score; ties in the order of the rows.
+        """The best rows of each query, by falling score; ties in row order.
 
         Args:
             queries: shape (n_queries, dim), float32.
@@ -46,8 +46,8 @@ class Exact:
             return np.zeros((len(queries), 0), np.int64), np.zeros((len(queries), 0), np.float32)
         scores, found = self.flat.search(queries, min(width + 1, len(self)), params=self._allowed)
         found, scores = in_order(found, scores)
-        # One row more than requested shows a tie at the cut, where FAISS keeps arbitrary rows. Then all rows with at least that
-        # score are found, and the first ones kept.
+        # One row more than requested reveals a tie at the cut, where FAISS keeps arbitrary rows. In that case all rows with at
+        # least that score are found, and the first ones kept.
         for query in np.flatnonzero(scores[:, width - 1] == scores[:, -1]) if width < len(self) else ():
             rows, values = self._not_below(queries[[query]], scores[query, -1])
             if len(rows) >= width:
@@ -57,7 +57,7 @@ class Exact:
 
     @cached_property
     def flat(self) -> Any:
-        """The FAISS index of the vectors, which are not copied."""
+        """The FAISS index of the vectors; it does not copy them."""
         return over(self.vectors[self.only] if self._gathers else self.vectors)
 
     @cached_property
@@ -72,7 +72,7 @@ class Exact:
         return faiss.SearchParameters(sel=selector)  # type: ignore[call-arg]
 
     def _not_below(self, query: np.ndarray, floor: float) -> tuple[np.ndarray, np.ndarray]:
-        """All rows with a score of at least `floor`, less a rounding error, by falling score."""
+        """All rows with a score of at least `floor` minus a rounding error, by falling score."""
         radius = float(floor) - 1e-6 * max(1.0, abs(float(floor)))
         _, scores, found = self.flat.range_search(query, radius, params=self._allowed)
         order = np.lexsort((found, -scores))
@@ -80,7 +80,7 @@ class Exact:
 
 
 def over(vectors: np.ndarray) -> Any:
-    """A FAISS index that reads `vectors` in place, in memory or in a mapped file; rows cannot be added to it.
+    """A FAISS index that reads `vectors` in place, from memory or from a mapped file; rows cannot be added to it.
 
     Versions of FAISS without this way of storing vectors copy them.
     """
@@ -102,7 +102,7 @@ def over(vectors: np.ndarray) -> Any:
 
 
 def in_order(found: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Rows and scores with ties in the order of the rows.
+    """Rows and scores with ties in row order.
 
     Args:
         found: rows by falling score; shape (n_queries, k). Changed in place.

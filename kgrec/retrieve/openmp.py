@@ -3,11 +3,11 @@
 Enters: a number of threads, and a function that calls FAISS. Leaves: the result of the function.
 
 FAISS reads the number of OpenMP threads from the thread that calls it. For another number, a helper thread with that setting makes
-the call: so no setting of the caller changes, and concurrent searches do not affect each other.
+the call. The caller's settings therefore do not change, and concurrent searches do not affect each other.
 
 OpenMP keeps a pool of threads for each thread that has entered a parallel region. A fork copies one thread without its pool, and
-the next parallel region of that thread would wait for the pool forever. So FAISS uses one thread in a child that was forked after
-FAISS was loaded.
+the next parallel region of that thread would wait for the pool forever. FAISS therefore uses one thread in a child process that was
+forked after FAISS was loaded.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _idle: dict[int, list[ThreadPoolExecutor]] = {}
 
 
 def with_threads(count: int | None, call: Callable[[], _T]) -> _T:
-    """The result of `call()`, in which FAISS uses `count` threads; None: OpenMP's default."""
+    """Return `call()`, during which FAISS uses `count` threads; None: OpenMP's default."""
     import faiss
 
     count = _forked_count or count
@@ -45,7 +45,7 @@ def with_threads(count: int | None, call: Callable[[], _T]) -> _T:
 
 
 def use_one_thread() -> None:
-    """FAISS uses one thread when this thread calls it without a number of its own."""
+    """Make FAISS use one thread when this thread calls it without a number of its own."""
     import faiss
 
     faiss.omp_set_num_threads(1)

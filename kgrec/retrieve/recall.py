@@ -14,9 +14,9 @@ from kgrec.retrieve.approximate import DEPTH, Approximate
 from kgrec.retrieve.config import IndexConfig, IndexKind
 from kgrec.retrieve.exact import Exact
 
-#: queries to measure recall, at most
+#: largest number of queries for measuring recall
 SAMPLE = 1000
-#: lists of DEPTH are measured, and lists twice as long up to this many times: filters and rescoring need long lists
+#: lists of DEPTH are measured, then lists twice as long, up to this many times; filters and rescoring need long lists
 DOUBLINGS = 4
 
 
@@ -90,7 +90,7 @@ def measured(
     config: IndexConfig,
     pays: Callable[[int, int], bool],
 ) -> Built:
-    """Measure the smallest effort that reaches `min_recall`, for lists of DEPTH and for longer lists that pay.
+    """Measure the smallest effort that reaches `min_recall`, for lists of DEPTH and for longer lists that cost less than exhaustive search.
 
     Args:
         kind: Kind of the index.
@@ -110,8 +110,8 @@ def measured(
 
         def recall(effort: int) -> float:
             scores = index.best(queries, k, effort)[1]
-            # A row is right if its score reaches the k-th true score, since rows tied at the cut are interchangeable. 1e-6 allows
-            # for the rounding error of products.
+            # A row is right if its score reaches the k-th true score, since rows tied at the cut are interchangeable. The margin of
+            # 1e-6 allows for rounding errors of products.
             return float((scores[:, :k] >= floor - 1e-6).mean())
 
         effort, found = least_effort(recall, (smallest, index.efforts[1]), config)
@@ -119,7 +119,7 @@ def measured(
 
     lists = [measure(first, config, index.efforts[0])]
     for k in more:
-        # A configured effort applies to lists of DEPTH; longer lists start from the effort of the last.
+        # A configured effort applies to lists of DEPTH; each longer list starts from the effort of the one before.
         longer = measure(k, config.model_copy(update={"effort": None}), lists[-1].effort)
         if longer.recall < config.min_recall or not pays(k, longer.effort):
             break
@@ -141,7 +141,7 @@ def least_effort(
     Args:
         recall: effort -> recall.
         efforts: Smallest and largest effort.
-        config: `min_recall`; and `effort`, which is used as it is if it is set.
+        config: `min_recall`; and `effort`, which is used unchanged if it is set.
     """
     effort, last = efforts if config.effort is None else (config.effort, config.effort)
     while (found := recall(effort)) < config.min_recall and effort < last:

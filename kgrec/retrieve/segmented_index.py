@@ -20,7 +20,7 @@ from kgrec.storage.segments import Rows, places_in
 class SegmentedIndex:
     """Search by inner product over the items of a model."""
 
-    #: over the base of the vectors
+    #: index of the base of the vectors
     base: VectorIndex
     #: the vectors of all items; shape (n_items, dim)
     vectors: Rows[np.ndarray]
@@ -43,7 +43,7 @@ class SegmentedIndex:
         return SegmentedIndex(self.base.with_threads(count), self.vectors)
 
     def with_vectors(self, vectors: Rows[np.ndarray]) -> SegmentedIndex:
-        """The index with the delta of `vectors`, which have the same base."""
+        """The index with the delta of `vectors`, which must have the same base."""
         assert vectors.base is self.vectors.base
         return SegmentedIndex(self.base, vectors)
 
@@ -55,13 +55,13 @@ class SegmentedIndex:
         exclude: Sequence[np.ndarray] | None = None,
         only: np.ndarray | None = None,
     ) -> tuple[np.ndarray, np.ndarray]:
-        """The best `k` rows of each query, by falling score; ties in the order of the rows.
+        """The best `k` rows of each query, by falling score; ties in row order.
 
         Args:
             queries: shape (n_queries, dim), float32.
-            k: Rows per query; -1 fills up where fewer rows are allowed.
-            exclude: Excluded rows of each query.
-            only: The allowed rows of all queries; None: all.
+            k: Rows per query; -1 fills the list where fewer rows are allowed.
+            exclude: Excluded rows per query.
+            only: Rows allowed for all queries; None: all rows.
 
         Returns:
             rows, int64, -1 where there is none, and scores, float32; both of shape (n_queries, k).
@@ -77,11 +77,11 @@ class SegmentedIndex:
     def _in_base(
         self, queries: np.ndarray, k: int, exclude: Sequence[np.ndarray] | None, only: np.ndarray | None
     ) -> tuple[np.ndarray, np.ndarray]:
-        """The best rows of the base, without those that have a newer vector in the delta."""
+        """The best rows of the base, except those that have a newer vector in the delta."""
         n_base = len(self.base)
         changed = self.vectors.at[self.vectors.at < n_base]
         if only is not None:
-            # The changed rows are not allowed any more, so the queries need not exclude them.
+            # The changed rows are no longer allowed, so the queries need not exclude them.
             only = only[: np.searchsorted(only, n_base)]
             at = places_in(only, changed)
             only = np.delete(only, at[at >= 0])

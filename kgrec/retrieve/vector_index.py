@@ -3,9 +3,9 @@
 Enters: unit vectors; then queries, with excluded or allowed rows. Leaves: the best rows and their scores.
 Writes: `index.faiss`, unless the index is flat.
 
-With a filter, a longer list is retrieved from an approximate index, so that enough rows remain after filtering. The search is
-exhaustive over the allowed rows if that costs less, if lists of this length were not measured to reach the required recall, or if
-too few rows remain. So a filter never shortens a list, never lowers recall, and never costs more than the allowed rows do.
+With a filter, the approximate index retrieves a longer list, so that enough rows remain after filtering. The search is exhaustive
+over the allowed rows if that costs less, if lists of this length were not shown to reach the required recall, or if too few rows
+remain. So a filter never shortens a list, never lowers recall, and never costs more than a search over the allowed rows.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ from kgrec.retrieve.recall import SAMPLE, Built, measured
 
 FILE = "index.faiss"
 
-#: queries per call of FAISS
+#: queries per FAISS call
 _QUERIES_PER_BATCH = 1024
 #: speed of FAISS's exhaustive search of a batch of queries, relative to one query at a time
 _BATCH_SPEEDUP = 2
 
 
 class VectorIndex:
-    """Search by inner product over the items of a model; `build`, `load` and `extended` make one."""
+    """Search by inner product over the items of a model; created by `build`, `load` or `extended`."""
 
     def __init__(
         self, exact: Exact, approximate: Approximate | None, built: Built, config: IndexConfig
@@ -63,7 +63,7 @@ class VectorIndex:
         return cls(exact, approximate, built, config)
 
     def extended(self, vectors: np.ndarray) -> VectorIndex:
-        """An index with the rows of `vectors` that are new; this index is not changed, and nothing is trained or measured again."""
+        """Return an index that also has the new rows of `vectors`; this index does not change, and nothing is trained or measured again."""
         exact, approximate = Exact(vectors), self._approximate
         if approximate is not None:
             approximate = with_threads(self._config.threads, partial(approximate.extended, exact))
@@ -85,13 +85,13 @@ class VectorIndex:
         exclude: Sequence[np.ndarray] | None = None,
         only: np.ndarray | None = None,
     ) -> tuple[np.ndarray, np.ndarray]:
-        """The best `k` rows of each query, by falling score; ties in the order of the rows.
+        """The best `k` rows of each query, by falling score; ties in row order.
 
         Args:
             queries: shape (n_queries, dim), float32.
-            k: Rows per query; -1 fills up where fewer rows are allowed.
-            exclude: Excluded rows of each query.
-            only: The allowed rows of all queries; None: all.
+            k: Rows per query; -1 fills the list where fewer rows are allowed.
+            exclude: Excluded rows per query.
+            only: Rows allowed for all queries; None: all rows.
 
         Returns:
             rows, int64, -1 where there is none, and scores, float32; both of shape (n_queries, k).
@@ -109,12 +109,12 @@ class VectorIndex:
         return found, scores
 
     def _search(self, queries: np.ndarray, k: int, filters: _Filter) -> tuple[np.ndarray, np.ndarray]:
-        """The approximate index answers what it can, an exhaustive search the rest."""
+        """Answer each query from the approximate index where possible, and by exhaustive search otherwise."""
         found = np.full((len(queries), k), -1, np.int64)
         scores = np.full((len(queries), k), -np.inf, np.float32)
         left = np.arange(len(queries))
         width = filters.width(k)
-        effort = self.built.effort_for(width - 1)  # `width` has one row more than needed, to detect ties
+        effort = self.built.effort_for(width - 1)  # `width` is one row more than needed, to detect ties
         if self._approximate and effort and _pays(self._approximate, len(filters.exact), width, effort):
             rows, values = self._approximate.best(queries, width, effort)
             rows, values = _filtered(rows, values, filters.disallowed(rows) | filters.excluded(rows, left))
@@ -131,7 +131,7 @@ class VectorIndex:
         return found, scores
 
     def save(self, folder: Path) -> None:
-        """Write `index.faiss` into a folder; nothing for a flat index, which consists of the vectors alone."""
+        """Write `index.faiss` into a folder; a flat index writes nothing, because it consists of the vectors alone."""
         if self._approximate is not None:
             self._approximate.save(folder / FILE)
 
@@ -148,7 +148,7 @@ class VectorIndex:
             config: Only `threads` is used.
 
         Raises:
-            CorruptArtifact: The file is not an index of this kind, or of other vectors.
+            CorruptArtifact: The file is not an index of this kind, or was built from other vectors.
         """
         exact, kind = Exact(vectors), KINDS.get(built.kind)
         try:
@@ -161,11 +161,11 @@ class VectorIndex:
 
 
 class _Filter:
-    """Allowed and excluded rows of some queries.
+    """Allowed and excluded rows of a batch of queries.
 
     Args:
         exact: Exhaustive search over the allowed rows of all queries.
-        exclude: Excluded rows of each query; empty if no query has any.
+        exclude: Excluded rows per query; empty if no query has any.
     """
 
     def __init__(self, exact: Exact, exclude: Sequence[np.ndarray]) -> None:
@@ -183,10 +183,10 @@ class _Filter:
         return int((k + 1 + 3 * np.sqrt(k)) / max(share, 1e-9)) + self.surplus
 
     def disallowed(self, found: np.ndarray) -> np.ndarray:
-        """Which rows no query may get, -1 excepted; shape of `found`, bool."""
+        """Which rows no query may get, except -1; shape of `found`, bool."""
         if self.exact.only is None:
             return np.zeros(found.shape, bool)
-        # One element more than rows: the index -1, for no row, reads that last element.
+        # One element more than there are rows: the index -1, which means no row, reads that last element.
         disallowed = np.ones(len(self.exact.vectors) + 1, bool)
         disallowed[self.exact.only] = disallowed[-1] = False
         mask: np.ndarray = disallowed[found]
@@ -197,11 +197,11 @@ class _Filter:
 
         Args:
             found: shape (n, width).
-            queries: the query of each row of `found`; shape (n,).
+            queries: The query of each row of `found`; shape (n,).
         """
         excluded = np.zeros(found.shape, bool)
         if self._exclude:
-            # One mask for all queries: set and reset for each, it costs its exclusions, not the size of the catalogue.
+            # One mask for all queries, set and reset for each: the cost depends on the exclusions, not on the catalogue.
             own = np.zeros(len(self.exact.vectors) + 1, bool)
             for at, query in enumerate(queries.tolist()):
                 own[self._exclude[query]] = True

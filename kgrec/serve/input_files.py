@@ -90,7 +90,7 @@ def read_weights(path: Path, tables: Sequence[InteractionTable]) -> np.ndarray |
         for row in np.flatnonzero(~(numbers > 0) | ~np.isfinite(numbers))[:1]:
             place, value = next(batch.places(np.array([row]))), batch.columns[WEIGHT][int(row)].as_py()
             raise SourceError(
-                f"{place}: '{WEIGHT}' is \"{value}\", which is not a number above 0.", "Mend the row."
+                f"{place}: '{WEIGHT}' is \"{value}\", which is not a number above 0.", "Correct the row."
             )
         parts.append(numbers)
     return np.concatenate(parts)
@@ -123,7 +123,7 @@ def read_lists(path: Path) -> pa.Table:
         _check_whole(batch, columns)
         numbers = pd.to_numeric(batch.columns[key].to_pandas(), errors="coerce").to_numpy(np.float64)
         for place in batch.places(np.flatnonzero(~np.isfinite(numbers))[:1]):
-            raise SourceError(f"{place}: '{key}' is not a number.", "Mend the row, or remove it.")
+            raise SourceError(f"{place}: '{key}' is not a number.", "Correct the row, or remove it.")
         batch.columns[key] = pa.array(numbers)
     cells = {name: [batch.columns[name] for batch in batches] for name in columns}
     return pa.table({name: pa.chunked_array(parts) for name, parts in cells.items()})
@@ -177,9 +177,9 @@ def _check_whole(batch: Batch, ids: list[str]) -> None:
     """Raise an error for a row that would be dropped, because these tables have no report that could count it."""
     if batch.broken:
         line = batch.broken[0][0]
-        raise SourceError(f"{batch.name}:{line}: the row cannot be split into columns.", "Mend the row.")
+        raise SourceError(f"{batch.name}:{line}: the row cannot be split into columns.", "Correct the row.")
     for row in batch.left_out:
-        raise SourceError(f"{batch.name}:{row.line}: the row {row.reason}.", "Mend the row, or remove it.")
+        raise SourceError(f"{batch.name}:{row.line}: the row {row.reason}.", "Correct the row, or remove it.")
     for name in ids:
         if not pa.types.is_string(batch.columns[name].type):
             raise SourceError(
@@ -190,4 +190,4 @@ def _check_whole(batch: Batch, ids: list[str]) -> None:
         empty = np.flatnonzero(~filled(batch, name))
         if len(empty):
             place = next(batch.places(empty))
-            raise SourceError(f"{place}: '{name}' is empty.", "Mend the row, or remove it.")
+            raise SourceError(f"{place}: '{name}' is empty.", "Correct the row, or remove it.")

@@ -48,7 +48,7 @@ def read_numbers(path: Path, column: str) -> dict[str, float]:
         for place, row in zip(batch.places(bad), bad.tolist(), strict=False):
             value = batch.columns[column][row].as_py()
             raise SourceError(
-                f"{place}: '{column}' is \"{value}\", which is not a finite number.", "Mend the row."
+                f"{place}: '{column}' is \"{value}\", which is not a finite number.", "Correct the row."
             )
         for row, (item, value) in enumerate(
             zip(batch.columns[ITEM].to_pylist(), values.tolist(), strict=True)
@@ -78,8 +78,8 @@ def whole_batches(table: Table, columns: Sequence[str]) -> Iterator[Batch]:
             raise SourceError(f"{table.name} has no column '{name}'.", did_you_mean(name, table.columns))
     for batch in table.read(list(dict.fromkeys(columns))):
         for line, _ in batch.broken[:1]:
-            raise SourceError(f"{batch.name}:{line}: the row cannot be split into columns.", "Mend the row.")
+            raise SourceError(f"{batch.name}:{line}: the row cannot be split into columns.", "Correct the row.")
         for name in columns:
             for place in batch.places(np.flatnonzero(~filled(batch, name))):
-                raise SourceError(f"{place}: '{name}' is empty.", "Mend the row, or remove it.")
+                raise SourceError(f"{place}: '{name}' is empty.", "Correct the row, or remove it.")
         yield batch

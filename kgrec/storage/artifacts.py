@@ -24,8 +24,8 @@ from kgrec.errors import ArtifactError, CorruptArtifact, KgrecError, VersionMism
 from kgrec.storage import atomic, kept
 from kgrec.storage.files import corrupt, digest, read_json, write_json
 
-#: Format of all folders that this kgrec writes; raised when an older kgrec cannot read them, or when a part of a folder changes its
-#: name or meaning. Each rise comes with a step in `kgrec.storage.migrations`.
+#: Format of all folders that this kgrec writes; it is raised when older versions of kgrec cannot read them, or when a part of a
+#: folder changes its name or meaning. Each increase comes with a step in `kgrec.storage.migrations`.
 FORMAT_VERSION = 8
 #: formats that this kgrec reads
 READABLE = (2, 3, 4, 5, 6, 7, 8)
@@ -33,9 +33,9 @@ MANIFEST = "manifest.json"
 
 ArtifactKind = Literal["graph", "model", "split", "report", "drift", "simulation"]
 _T = TypeVar("_T")
-#: how often a folder is read again because a writer replaced it meanwhile
+#: how many times a folder is read again when a writer replaces it during the read
 _RETRIES = 20
-#: how often a folder is looked up: a writer that cannot exchange two folders renames twice, and a look may fall in between
+#: how many times a folder is looked up: a writer that cannot exchange two folders renames twice, and a look-up may fall between
 _LOOKS = 5
 
 
@@ -64,11 +64,11 @@ class _ReplacedError(Exception):
 
 
 class _AbsentError(ArtifactError):
-    """No folder has that name, or it is not a folder of kgrec."""
+    """No folder has that name, or the folder was not written by kgrec."""
 
 
 def check_output(folder: Path, kind: ArtifactKind) -> None:
-    """Refuse an output folder before any work is done for it.
+    """Check that an output folder can be written, before any work is done for it.
 
     Raises:
         ArtifactError: The folder holds something other than an artefact of this kind, or cannot be written.
@@ -92,15 +92,15 @@ def writing(
     """Yield a temporary folder to fill; when the block ends without an error, it becomes `folder`.
 
     Args:
-        folder: The final place; an older artefact of the same kind there is replaced.
+        folder: The final path; an older artefact of the same kind there is replaced.
         kind: The kind of artefact, which is checked on reading.
         inputs: SHA-256 of each source, by name.
         config: The options that decided the content.
-        keep: How many earlier versions of the folder stay beside it, see `kgrec.storage.kept`; with 0 the replaced one is
-            removed, and those that are kept already stay.
+        keep: How many earlier versions of the folder to keep beside it, see `kgrec.storage.kept`; with 0 the replaced version
+        is removed, and versions that were kept earlier stay.
 
     Raises:
-        ArtifactError: `folder` holds something other than an artefact of this kind, or the disk refuses.
+        ArtifactError: `folder` holds something other than an artefact of this kind, or the disk reports an error.
     """
     folder = Path(folder).resolve()
     _check_replaceable(folder, kind)
@@ -119,7 +119,7 @@ def writing(
         atomic.put_in_place(temporary, folder, keep=kept.place_for(folder) if keep else None)
         if keep:
             kept.prune(folder, keep)
-    except ArtifactError as error:  # of a folder inside, which gets its final name in the message
+    except ArtifactError as error:  # raised for a folder inside this one: put the final name in the message
         raise ArtifactError(error.problem.replace(str(temporary), str(folder)), error.remedy) from error
     except OSError as error:
         raise ArtifactError(
@@ -133,14 +133,14 @@ def writing(
 def reading(
     folder: Path, kind: ArtifactKind, load: Callable[[Path, Manifest], _T], later: tuple[str, ...] = ()
 ) -> _T:
-    """Check the files of a folder and return `load(folder, manifest)`; starts again when a writer replaced the folder meanwhile.
+    """Check the files of a folder and return `load(folder, manifest)`; start again if a writer replaced the folder meanwhile.
 
     Args:
         folder: The artefact.
         kind: Its kind.
         load: Reads the folder.
-        later: Prefixes of the names of files that `load` does not read. Their sizes are checked now, their hashes by
-            `reading_again`.
+        later: Prefixes of the names of files that `load` does not read. Their sizes are checked now, and their hashes later by
+        `reading_again`.
 
     Raises:
         ArtifactError: The folder is missing, corrupt, or of another kind or version.
@@ -156,7 +156,7 @@ def reading(
                 "Check the permissions of the folder, and the disk.",
             ) from error
     raise ArtifactError(
-        f"{folder} was replaced {_RETRIES} times while being read.", "Try again when writers are done."
+        f"{folder} was replaced {_RETRIES} times while it was read.", "Try again when no writer is active."
     )
 
 
@@ -173,14 +173,14 @@ def kind_of(folder: Path) -> str:
     """The kind of an artefact.
 
     Raises:
-        ArtifactError: The folder is missing, or is no folder of kgrec.
+        ArtifactError: The folder is missing, or was not written by kgrec.
     """
     place = atomic.present(Path(folder))
     if not place.is_dir():
         raise _AbsentError(f"{folder}: there is no such folder.", "Give the path of a graph or model folder.")
     if not (place / MANIFEST).is_file():
         raise _AbsentError(
-            f"{folder}: has no {MANIFEST}, so it is no folder of kgrec.",
+            f"{folder}: has no {MANIFEST}, so it was not written by kgrec.",
             "Give the path of a graph or model folder.",
         )
     raw = read_json(place / MANIFEST)
@@ -190,7 +190,7 @@ def kind_of(folder: Path) -> str:
 
 
 def reading_again(folder: Path, manifest: Manifest, name: str, load: Callable[[Path], _T]) -> _T:
-    """Return `load(folder / name)`, provided that the folder still has the manifest that it had when it was loaded.
+    """Return `load(folder / name)`, provided that the folder still has the manifest it had when it was loaded.
 
     Args:
         folder: The artefact.
@@ -213,7 +213,7 @@ def reading_again(folder: Path, manifest: Manifest, name: str, load: Callable[[P
 def _check_replaceable(folder: Path, kind: ArtifactKind) -> None:
     if not folder.exists() and not folder.is_symlink():
         return
-    with suppress(OSError):  # a path that cannot be listed is not an empty folder
+    with suppress(OSError):  # a path that cannot be listed is not treated as an empty folder
         if folder.is_dir() and not any(folder.iterdir()):
             return
     found = None
@@ -227,7 +227,7 @@ def _check_replaceable(folder: Path, kind: ArtifactKind) -> None:
 
 
 def _seal(folder: Path, manifest: Manifest) -> None:
-    """Write the manifest of a folder that is filled."""
+    """Write the manifest of a filled folder."""
     paths = sorted(p for p in folder.rglob("*") if p.is_file())
     for path in paths:
         manifest.files[path.relative_to(folder).as_posix()] = {
@@ -239,13 +239,13 @@ def _seal(folder: Path, manifest: Manifest) -> None:
 
 
 def _seal_of(raw: dict[str, Any]) -> str:
-    """SHA-256 of a manifest's other values; a manifest that was altered does not match it."""
+    """SHA-256 of a manifest's other values; an altered manifest does not match it."""
     values = {name: value for name, value in raw.items() if name != "seal"}
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 
 def _found(folder: Path, kind: str) -> tuple[Path, Manifest]:
-    """The present place of a folder and its manifest, whose version is checked."""
+    """The current path of a folder, and its manifest with the version checked."""
     for _ in range(_LOOKS - 1):
         with suppress(_AbsentError, FileNotFoundError):
             place = atomic.present(folder)
@@ -272,7 +272,7 @@ def _read_part(folder: Path, manifest: Manifest, name: str, load: Callable[[Path
 
 
 def _unless_replaced(folder: Path, manifest: Manifest, load: Callable[[], _T]) -> _T:
-    """The result or error of `load`; _ReplacedError instead if the folder was replaced meanwhile."""
+    """The result or error of `load`; _ReplacedError instead if the folder was replaced during the call."""
     try:
         result = load()
     except (KgrecError, OSError):

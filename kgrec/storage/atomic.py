@@ -19,26 +19,26 @@ from pathlib import Path
 
 import psutil
 
-#: whether the system can force the names in a folder to the disk; Windows can do so for files alone
+#: whether the system can flush a directory entry to the disk; Windows can flush files only
 FOLDERS_CAN_SYNC = hasattr(os, "O_DIRECTORY")
-#: Windows forces only a file to the disk that is open for writing; elsewhere a file may be write-protected
+#: Windows flushes a file only if it is open for writing; elsewhere a file may be write-protected
 _SYNC_FLAGS = os.O_RDWR if sys.platform == "win32" else os.O_RDONLY
 
 
 def temporary_beside(path: Path) -> Path:
-    """A name to write under before renaming to `path`; leftovers of killed processes of this machine are removed."""
+    """A temporary name beside `path`; removes what killed processes of this machine left there."""
     beginning = f".{path.name}.{socket.gethostname()}."
     _sweep(path.parent, glob.escape(beginning))
     return path.parent / f"{beginning}{os.getpid()}.{uuid.uuid4().hex[:8]}.tmp"
 
 
 def sweep(folder: Path) -> None:
-    """Remove what killed processes of this machine left in a folder, whatever they were writing there."""
+    """Remove everything that killed processes of this machine left in a folder."""
     _sweep(folder, f".*.{glob.escape(socket.gethostname())}.")
 
 
 def sync(path: Path) -> None:
-    """Force a file or a folder to the disk."""
+    """Flush a file or a folder to the disk."""
     descriptor = os.open(path, _SYNC_FLAGS)
     try:
         os.fsync(descriptor)
@@ -54,16 +54,16 @@ def put_in_place(
     sync: Callable[[Path], None] = sync,
     folders_can_sync: bool = FOLDERS_CAN_SYNC,
 ) -> None:
-    """Force a file or a folder to the disk and give it its final name, in one step of the file system.
+    """Flush a file or a folder to the disk and give it its final name, in one step of the file system.
 
-    A folder that had the name before may be left under `temporary`, which the caller removes.
+    A folder that had that name before may remain under `temporary`; the caller removes it.
 
     Args:
-        temporary: Is renamed.
+        temporary: The file or folder to rename.
         path: The final name.
-        keep: The name that a folder gets that had the final name before; None: it is removed.
-        sync: Forces one file or folder to the disk.
-        folders_can_sync: Whether `sync` takes folders.
+        keep: New name of the folder that has the final name now; None: that folder is removed.
+        sync: Flushes one file or folder to the disk.
+        folders_can_sync: Whether `sync` accepts folders.
     """
     for written in _written(temporary):
         if folders_can_sync or not written.is_dir():
@@ -77,14 +77,14 @@ def put_in_place(
 
 
 def write_whole(path: Path, write: Callable[[Path], None]) -> None:
-    """Have a file written under another name, force it to the disk and rename it: it appears whole or not at all."""
+    """Write a file under a temporary name, flush it to the disk and rename it: it appears whole or not at all."""
     temporary = temporary_beside(path)
     write(temporary)
     put_in_place(temporary, path)
 
 
 def present(folder: Path) -> Path:
-    """Path of a folder: another one while a writer is between two renames of it or of a parent, or was killed there."""
+    """Current path of a folder: a temporary one while a writer is between two renames of it or a parent, or was killed there."""
     for part in (folder, *folder.parents):
         if part.exists():
             break
@@ -94,13 +94,13 @@ def present(folder: Path) -> Path:
 
 
 def restore(folder: Path) -> None:
-    """Give a folder its name back, if a writer was killed between two renames."""
+    """Give a folder its name back if a writer was killed between two renames."""
     if not folder.exists() and _previous(folder).exists():
         _previous(folder).rename(folder)
 
 
 def _sweep(place: Path, beginning: str) -> None:
-    """Remove temporary files and folders of killed processes whose names begin with a pattern."""
+    """Remove temporary files and folders that killed processes left and whose names begin with `beginning`."""
     for stale in place.glob(f"{beginning}*.tmp"):
         process = stale.name.split(".")[-3]
         if process.isdigit() and not psutil.pid_exists(int(process)):
@@ -111,23 +111,23 @@ def _sweep(place: Path, beginning: str) -> None:
 
 
 def _written(temporary: Path) -> list[Path]:
-    """Everything in a folder in the order of the names, then the folder; or the one file."""
+    """Everything in a folder sorted by name, then the folder itself; or the one file."""
     inside = sorted(temporary.rglob("*")) if temporary.is_dir() else []
     return [*inside, temporary]
 
 
 def _replace(temporary: Path, folder: Path, keep: Path | None) -> None:
-    """Put a folder in the place of another, which gets the name `keep`, or is left under `temporary` if that is None."""
+    """Replace a folder by another. The old one gets the name `keep`, or remains under `temporary` if `keep` is None."""
     previous = _previous(folder)
     if not folder.exists() or not any(folder.iterdir()):
         temporary.rename(folder)
         remove(previous)
         return
     if keep is not None and temporary.parent != keep.parent:
-        # Exchanged from there, the old folder is kept in the very step that replaces it.
+        # Exchanged from there, the old folder is kept in the same step that replaces it.
         temporary = _moved(temporary, keep)
     if not _exchange(temporary, folder):
-        # Without an exchanging rename there is an instant with no folder: readers take the previous one then.
+        # Without an atomic exchange there is an instant without a folder; readers then take the previous one.
         remove(previous)
         folder.rename(previous)
         try:
@@ -149,7 +149,7 @@ def _moved(folder: Path, to: Path) -> Path:
 
 
 def remove(folder: Path) -> None:
-    """Remove a folder at once from a reader's view: deleted under its own name, its files would vanish one by one."""
+    """Rename a folder before deleting it: deleted under its own name, its files would vanish from a reader one by one."""
     gone = temporary_beside(folder)
     with suppress(OSError):
         folder.rename(gone)
@@ -157,7 +157,7 @@ def remove(folder: Path) -> None:
 
 
 def _exchange(one: Path, other: Path) -> bool:
-    """Swap two folders atomically where the system can: Linux and macOS."""
+    """Swap two folders atomically where the system supports it (Linux and macOS)."""
     a, b = os.fsencode(one), os.fsencode(other)
     if sys.platform == "linux" and hasattr(library := _c_library(), "renameat2"):
         at_cwd, swap = -100, 2
@@ -168,7 +168,7 @@ def _exchange(one: Path, other: Path) -> bool:
 
 
 def _c_library() -> ctypes.CDLL:
-    """The C library of this process; Windows has none under this name."""
+    """The C library of this process; Windows has none with this name."""
     return ctypes.CDLL(None, use_errno=True)
 
 

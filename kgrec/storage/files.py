@@ -1,7 +1,7 @@
 """Files of artefacts: JSON, Parquet, npy and safetensors.
 
-Enters: plain values, Arrow tables, arrays. Leaves: one file each, and the same values when it is read. Reading runs no code from
-a file.
+Enters: plain values, Arrow tables, arrays. Leaves: one file each, and the same values when the file is read. Reading a file never
+runs code from it.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
 
-#: of the arrays that kgrec maps: safetensors' name -> numpy's
+#: array types that kgrec maps: name in safetensors -> name in numpy
 _TENSOR_TYPES = {"F16": "<f2", "F32": "<f4", "F64": "<f8", "I32": "<i4", "I64": "<i8"}
 
 
 def corrupt(path: Path, problem: str) -> CorruptArtifact:
-    """The error for a file of an artefact; `problem` completes the sentence that its path begins."""
+    """The error for a damaged file; `problem` completes the sentence that starts with the path."""
     return CorruptArtifact(f"{path} {problem}.", "Make the folder again, or restore it from a copy.")
 
 
@@ -55,7 +55,7 @@ def write_table(table: pa.Table, path: Path) -> None:
     """Write an Arrow table as Parquet; equal tables give equal bytes."""
     import pyarrow.parquet as pq
 
-    # each row group repeats the dictionaries: few, large groups
+    # each row group repeats the dictionaries, so few large groups take less space
     pq.write_table(table, path, compression="zstd", row_group_size=1 << 24)
 
 
@@ -69,7 +69,7 @@ def read_table(path: Path) -> pa.Table:
     import pyarrow.parquet as pq
 
     try:
-        # `pq.read_table` imports the reader of folders of many files, which takes as long as reading this one
+        # `pq.read_table` imports the reader of partitioned datasets, and that import takes as long as reading this file
         with pq.ParquetFile(path) as file:
             return file.read()
     except (pa.ArrowException, OSError) as error:
@@ -84,13 +84,13 @@ def write_array(array: np.ndarray, path: Path) -> None:
 
 
 def map_array(path: Path, shape: tuple[int | None, ...]) -> np.ndarray:
-    """Map an npy file into memory, read-only: pages are read on first use.
+    """Map an npy file into memory, read-only: pages are read when they are first used.
 
-    The array stays valid when the file is renamed or deleted, as happens when its folder is replaced.
+    The array stays valid when the file is renamed or deleted, which happens when its folder is replaced.
 
     Args:
         path: The file.
-        shape: Expected shape; None stands for any length.
+        shape: Expected shape; None: any length.
 
     Raises:
         CorruptArtifact: The file is not npy, or its array has another shape.
@@ -118,7 +118,7 @@ def write_tensors(arrays: Mapping[str, np.ndarray], path: Path) -> None:
     from safetensors import SafetensorError
     from safetensors.numpy import save_file
 
-    # safetensors lets only the owner read its files: give them the permissions of any new file
+    # safetensors gives read permission to the owner only: set the permissions of any new file
     path.touch()
     mode = path.stat().st_mode
     try:
@@ -129,9 +129,9 @@ def write_tensors(arrays: Mapping[str, np.ndarray], path: Path) -> None:
 
 
 def map_tensors(path: Path) -> dict[str, np.ndarray]:
-    """Map a safetensors file into memory, as `map_array` does: its arrays by name.
+    """Map a safetensors file into memory, as `map_array` does, and return its arrays by name.
 
-    The safetensors library copies what it reads; its format is simple: https://huggingface.co/docs/safetensors.
+    The safetensors library would copy the data. The format is documented at https://huggingface.co/docs/safetensors.
 
     Raises:
         CorruptArtifact: The file is not safetensors.
@@ -155,7 +155,7 @@ def _mapped_tensor(
     kind, (begin, end) = np.dtype(_TENSOR_TYPES[dtype]), data_offsets
     if kind.itemsize * math.prod(shape) != end - begin or start + end > path.stat().st_size:
         raise ValueError(f"an array of shape {shape} does not fit")
-    # One map per array: scipy copies a view of a larger array.
+    # One map per array: scipy would copy a view of a larger array.
     return (
         np.asarray(np.memmap(path, kind, "r", start + begin, tuple(shape)))
         if end > begin

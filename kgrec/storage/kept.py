@@ -1,4 +1,4 @@
-"""Earlier versions of a folder, which are kept beside it: `model.kept/20261201T051802.123/` beside `model/`.
+"""Earlier versions of a folder, kept beside it: `model.kept/20261201T051802.123/` beside `model/`.
 
 Enters: an artefact. Leaves: its versions. Writes: the kept folders, each whole; a rollback swaps two folders in one step.
 """
@@ -18,28 +18,28 @@ MANIFEST = "manifest.json"
 
 @dataclass(frozen=True)
 class Version:
-    """A version of a folder."""
+    """One version of a folder."""
 
-    #: when it was written, as the name of a folder
+    #: time it was written, as a folder name
     name: str
-    #: the folder that holds it
+    #: the folder of this version
     path: Path
-    #: when it was written, UTC
+    #: time it was written, UTC
     created: str
     kgrec_version: str
-    #: bytes of its files
+    #: size of its files in bytes
     size: int
 
 
 def versions(folder: Path) -> list[Version]:
-    """The kept versions of a folder, the latest first; damaged ones are left out."""
+    """The kept versions of a folder, latest first; damaged ones are left out."""
     place = kept_beside(folder)
     found = [version_of(path) for path in place.iterdir()] if place.is_dir() else []
     return sorted((one for one in found if one is not None), key=lambda one: one.created, reverse=True)
 
 
 def version_of(path: Path) -> Version | None:
-    """The version in a folder; None if it is no artefact."""
+    """The version in a folder; None if the folder is not an artefact."""
     raw = _manifest(path)
     if raw is None:
         return None
@@ -48,39 +48,41 @@ def version_of(path: Path) -> Version | None:
 
 
 def place_for(folder: Path) -> Path | None:
-    """Where the present content of a folder is to be kept; None if it has none."""
+    """Where to keep the current content of a folder; None if it has none."""
     present = version_of(folder) if folder.is_dir() else None
     return None if present is None else kept_beside(folder) / present.name
 
 
 def prune(folder: Path, most: int) -> None:
-    """Remove the oldest kept versions, so that at most `most` remain."""
+    """Remove the oldest kept versions so that at most `most` remain."""
     for version in versions(folder)[most:]:
         atomic.remove(version.path)
 
 
 def rollback(folder: Path, to: str | None = None) -> tuple[Version, Version]:
-    """Put a kept version in the place of a folder, whose content is kept in its stead.
+    """Replace a folder by one of its kept versions; its current content becomes a kept version.
 
     Args:
         folder: The artefact.
-        to: Name of the version; None: the latest.
+        to: Name of the version; None means the latest.
 
     Returns:
         The version that the folder holds now, and the one that it held before.
 
     Raises:
-        ArtifactError: The folder is no artefact, no version is kept, or the disk refuses.
-        UnknownId: There is no such version.
+        ArtifactError: The folder is not an artefact, no version is kept, or the disk reports an error.
+        UnknownId: No such version exists.
     """
     folder = folder.resolve()
     present, kept = version_of(folder) if folder.is_dir() else None, versions(folder)
     if present is None:
-        raise ArtifactError(f"{folder} is no folder of kgrec.", "Give the path of a graph or model folder.")
+        raise ArtifactError(
+            f"{folder} was not written by kgrec.", "Give the path of a graph or model folder."
+        )
     if not kept:
         raise ArtifactError(
             f"No earlier version of {folder} is kept.",
-            "kgrec build and train keep them: --keep 3, for example.",
+            "kgrec build and kgrec train keep earlier versions with --keep, for example --keep 3.",
         )
     names = [version.name for version in kept]
     if to is not None and to not in names:
@@ -91,7 +93,7 @@ def rollback(folder: Path, to: str | None = None) -> tuple[Version, Version]:
     except OSError as error:
         raise ArtifactError(
             f"{folder} cannot be replaced ({error.strerror or error}).",
-            "Check the permissions of its folder.",
+            "Check the permissions of the folder that contains it.",
         ) from None
     return chosen, present
 
@@ -112,5 +114,5 @@ def _manifest(path: Path) -> dict[str, Any] | None:
 
 
 def name_of(created: str) -> str:
-    """The time as a name that every system takes: digits, T and a point."""
+    """The time as a name that every file system accepts: digits, T and a point."""
     return created.partition("+")[0].replace("-", "").replace(":", "")

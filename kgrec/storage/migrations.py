@@ -1,10 +1,10 @@
-"""Folders of older formats, migrated to today's format one step per format.
+"""Migrations: folders of older formats become folders of the current format, one step per format.
 
-Enters: the content of a folder as plain values, and the format it was written in. Leaves: the same content in today's format.
-Nothing is written: a folder gets today's format when it is saved again.
+Enters: the content of a folder as plain values, and the format it was written in. Leaves: the same content in the current format.
+Nothing is written: a folder gets the current format when it is saved again.
 
-A format lived for many commits, and some of its folders lack a part that later ones have. A step therefore adds a part only where it
-is absent.
+Each format was in use for many commits, and some of its folders lack a part that later ones have. A step therefore adds a part only
+where it is absent.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Arrays = dict[str, np.ndarray]
 
 @dataclass(frozen=True)
 class StoredModel:
-    """Files of a model folder that are read at once and whose form depends on the format."""
+    """Files of a model folder that are read at load time and whose form depends on the format."""
 
     #: config.json
     config: dict[str, Any]
@@ -43,27 +43,27 @@ class StoredModel:
 
 
 def migrated_model(stored: StoredModel, version: int) -> StoredModel:
-    """The content of a model folder of format `version` in today's format."""
+    """The content of a model folder of format `version`, in the current format."""
     return _migrated(stored, version, _MODEL_STEPS)
 
 
 def migrated_parameters(
     arrays: Arrays, version: int, names_of: Callable[[np.ndarray], pa.Array]
 ) -> tuple[Arrays, pa.Table]:
-    """The arrays of a `model.safetensors` of a format before 7 in today's format, and its `featurizer.parquet`.
+    """The arrays of a `model.safetensors` of a format before 7 in the current format, and its `featurizer.parquet`.
 
     Args:
-        arrays: as they were written.
-        version: their format.
-        names_of: type/key of entities of the model's graph, by their rows in it.
+        arrays: The arrays as stored.
+        version: Their format.
+        names_of: Returns type/key of entities of the model's graph, given their rows in it.
     """
-    assert version < 7, "from format 7 on, the names of nodes stand in a file of their own"
+    assert version < 7, "from format 7 on, the names of nodes have a file of their own"
     nodes = _name_nodes(arrays, names_of)
     return _migrated(arrays, version, _PARAMETER_STEPS), nodes
 
 
 def migrated_interactions(table: pa.Table, version: int) -> pa.Table:
-    """A table of interactions, of a graph or a split folder of format `version`, in today's format.
+    """A table of interactions of a graph or split folder of format `version`, in the current format.
 
     No other table of these folders has changed since format 2.
     """
@@ -81,21 +81,21 @@ def _migrated(value: _T, version: int, steps: _Steps[_T]) -> _T:
 
 
 def _describe_flat_index(stored: StoredModel) -> StoredModel:
-    """Say that the index is flat: every model of format 2 compared with every item."""
+    """Record that the index is flat: every model of format 2 compared a query with every item."""
     return replace(stored, config={"index": {"kind": "flat"}, **stored.config})
 
 
-# 3 to 4: recall is measured at doubling lengths of lists; all folders say which items are removed
+# 3 to 4: recall is measured at doubling list lengths; all folders record removed items
 
 
 def _forget_recall_of_one_long_list(stored: StoredModel) -> StoredModel:
-    """Drop figures measured at one long length: between two lengths they were extrapolated, so `min_recall` is not known to hold."""
+    """Drop recall measured at one long length: values between two lengths were extrapolated, so `min_recall` may not hold."""
     index = {name: value for name, value in stored.config["index"].items() if not name.startswith("deep_")}
     return replace(stored, config={**stored.config, "index": index})
 
 
 def _mark_no_item_removed(stored: StoredModel) -> StoredModel:
-    """Mark no item as removed in a folder of a kgrec that could not remove items: early ones of format 3, too."""
+    """Mark no item as removed in folders of versions that could not remove items, early ones of format 3 included."""
     return replace(stored, items=_with_column(stored.items, "removed", np.zeros(len(stored.items), bool)))
 
 
@@ -103,7 +103,7 @@ def _mark_no_item_removed(stored: StoredModel) -> StoredModel:
 
 
 def _add_zero_prior(stored: StoredModel) -> StoredModel:
-    """Add a prior of 0 to every item's score, and the option that says so."""
+    """Add a prior of 0 to every item's score, and the option that turns the prior off."""
     rescore = {"prior": np.zeros(len(stored.items), np.float32), **stored.rescore}
     return replace(stored, rescore=rescore, config=_with_option(stored.config, "rescore", "unmet", 0.0))
 
@@ -112,11 +112,11 @@ def _add_zero_prior(stored: StoredModel) -> StoredModel:
 
 
 def _turn_label_tokens_off(stored: StoredModel) -> StoredModel:
-    """Add the option, which is on by default: no model of format 5 was trained with label tokens."""
+    """Add the option, set to off: it is on by default, but no model of format 5 was trained with label tokens."""
     return replace(stored, config=_with_option(stored.config, "encoder", "words", False))
 
 
-# 6 to 7: the field's words; histories have counts, and may have an order
+# 6 to 7: names from the literature; histories have counts and may have an order
 
 
 def _rename_options(stored: StoredModel) -> StoredModel:
@@ -133,7 +133,7 @@ def _rename_rescore_arrays(stored: StoredModel) -> StoredModel:
 
 
 def _name_weights(stored: StoredModel) -> StoredModel:
-    """Name the weight of each scorer, in the arrays and in the configuration: they went by position."""
+    """Give each scorer's weight a name in the arrays and in the configuration, where weights were positional."""
     rescore = {name: array for name, array in stored.rescore.items() if name != "weights"}
     for name, weight in zip(_SCORERS, stored.rescore["weights"], strict=True):
         rescore[f"weight.{name}"] = np.array([weight])
@@ -146,7 +146,7 @@ def _name_weights(stored: StoredModel) -> StoredModel:
 
 
 def _rename_metrics(stored: StoredModel) -> StoredModel:
-    """Rename the figures of what was chosen on held-out data."""
+    """Rename the metrics of the choices made on held-out data."""
     chosen = _renamed(stored.metrics.get("chosen", {}), _METRICS)
     if "weights" in chosen:
         chosen["weights"] = _renamed(chosen["weights"], {"together": "co_occurrence"})
@@ -154,19 +154,19 @@ def _rename_metrics(stored: StoredModel) -> StoredModel:
 
 
 def _weigh_and_count_history(stored: StoredModel) -> StoredModel:
-    """Give each row of the history weight 1, unless it has another from a half-life, and count 1: repetitions were dropped."""
+    """Give each history row weight 1, unless a half-life gave it another, and count 1: repetitions were dropped."""
     n = len(stored.history)
     history = _with_column(stored.history, "weight", np.ones(n, np.float32))
     return replace(stored, history=_with_column(history, "count", np.ones(n, np.int32)))
 
 
 def _mark_histories_unordered(stored: StoredModel) -> StoredModel:
-    """Say that histories have no order: their rows were sorted by item, and times were not kept."""
+    """Record that histories have no order: their rows were sorted by item, and times were not kept."""
     return replace(stored, config={"ordered": False, **stored.config})
 
 
 def _name_nodes(arrays: Arrays, names_of: Callable[[np.ndarray], pa.Array]) -> pa.Table:
-    """Entities by type and key, which went by their rows in the graph, and label tokens, which were one string."""
+    """Name entities by type and key, which were rows of the graph, and split label tokens, which were one string."""
     import pyarrow as pa
 
     entities = names_of(arrays["schema.entities"])
@@ -178,26 +178,26 @@ def _name_nodes(arrays: Arrays, names_of: Callable[[np.ndarray], pa.Array]) -> p
 
 
 def _rename_featurizer_arrays(arrays: Arrays) -> Arrays:
-    """Rename the arrays of the featurizer, once called the schema; names of nodes are none of them any more."""
+    """Rename the arrays of the featurizer, formerly called the schema, and drop its names of nodes."""
     kept = {name: array for name, array in arrays.items() if name not in ("schema.entities", "schema.words")}
     return {_featurizer_name(name): array for name, array in kept.items()}
 
 
 def _add_empty_label_tokens(arrays: Arrays) -> Arrays:
-    """Add the weights of label tokens, which models without any did not have."""
+    """Add empty weights of label tokens to models without label tokens."""
     return {"featurizer.token_idf": np.zeros(0, np.float32), **arrays}
 
 
 def _count_interactions(table: pa.Table) -> pa.Table:
-    """Give each interaction count 1: repetitions of a pair of user and item were dropped."""
+    """Give each interaction count 1: repeated pairs of user and item were dropped."""
     return _with_column(table, "count", np.ones(len(table), np.int32))
 
 
-# 7 to 8: more scorers; each item-item scorer says how its weights fall with the position
+# 7 to 8: more scorers; each item-item scorer records how its weights decay with the position
 
 
 def _add_scorers_without_weight(stored: StoredModel) -> StoredModel:
-    """Give the scorers that came later weight 0, and the co-occurrence of a history no decay."""
+    """Give the newer scorers weight 0, and history co-occurrence no decay."""
     later = {f"weight.{name}": np.zeros(1, np.float32) for name in ("sequence", "random_walk")}
     return replace(stored, rescore={**later, "co_occurrence.decay": np.ones(1), **stored.rescore})
 
@@ -220,7 +220,7 @@ _MODEL_STEPS: _Steps[StoredModel] = {
 _PARAMETER_STEPS: _Steps[Arrays] = {6: (_rename_featurizer_arrays, _add_empty_label_tokens)}
 _INTERACTION_STEPS: _Steps[pa.Table] = {6: (_count_interactions,)}
 
-#: scorers whose weights went by position
+#: scorers whose weights were positional
 _SCORERS = ("embedding", "graph", "text", "co_occurrence")
 #: section of the configuration -> old name of an option -> new name
 _OPTIONS = {
@@ -233,7 +233,7 @@ _METRICS = {
     "valid_blended_ndcg": "valid_fused_ndcg",
     "valid_blended_recall": "valid_fused_recall",
 }
-#: old beginning of an array's name -> new beginning; the first that fits counts
+#: old prefix of an array's name -> new prefix; the first match applies
 _FEATURIZER = {
     "schema.word_idf": "featurizer.token_idf",
     "schema.knots.": "featurizer.bins.",
@@ -253,13 +253,13 @@ def _renamed(values: dict[str, _T], names: dict[str, str]) -> dict[str, _T]:
 
 
 def _with_option(config: dict[str, Any], section: str, option: str, value: Any) -> dict[str, Any]:
-    """`config.json` with an option of the model's configuration, unless that is there."""
+    """`config.json` with an option added to the model's configuration, unless it is already there."""
     sections = config["config"]
     return {**config, "config": {**sections, section: {option: value, **sections.get(section, {})}}}
 
 
 def _with_column(table: pa.Table, name: str, values: np.ndarray) -> pa.Table:
-    """A table with a column, unless that is there."""
+    """The table with a column added, unless it is already there."""
     import pyarrow as pa
 
     return table if name in table.column_names else table.append_column(name, pa.array(values))

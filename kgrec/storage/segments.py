@@ -1,9 +1,9 @@
-"""Rows of an array in two segments: a base, which may be mapped from disk, and a delta of rows that changed since.
+"""Rows of an array in two segments: a base, which may be mapped from disk, and a delta of rows changed later.
 
-Enters: an array or a sparse matrix, and rows that replace or follow its own. Leaves: the rows that are asked for. Nothing is written.
+Enters: an array or a sparse matrix, and rows that replace or extend its rows. Leaves: the requested rows. Nothing is written.
 
-A change copies the delta alone, so it costs what it changes, however many rows the base has. Every value is immutable: a reader
-keeps what it holds while a writer makes the next one.
+A change copies only the delta, so its cost depends on the number of changed rows, not on the size of the base. Every value is
+immutable: a reader keeps its value while a writer makes the next one.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ class Rows(Generic[_Array]):
 
     #: shape (n_base, ...)
     base: _Array
-    #: places of the rows of `delta`, increasing; those from `n_base` on have no gap; shape (n_delta,), int64
+    #: positions of the rows of `delta`, increasing; those from `n_base` on have no gap; shape (n_delta,), int64
     at: np.ndarray
     #: shape (n_delta, ...)
     delta: _Array
-    #: what was computed of the base, by name: all that share the base share it
+    #: values computed from the base, by name; shared by all objects that share the base
     of_base: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
@@ -48,12 +48,12 @@ class Rows(Generic[_Array]):
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """As of the whole array."""
+        """Shape of the whole array."""
         return (len(self), *self.base.shape[1:])
 
     def __getitem__(self, rows: Any) -> Any:
-        """Some rows by a slice or an integer array of any shape (of a CSR matrix: one dimension), or one by an integer; below 0
-        from the end.
+        """Some rows by a slice or an integer array of any shape (for a CSR matrix, one dimension), or one row by an integer.
+        Negative integers count from the end.
         """
         if not len(self.at):
             return self.base[rows]
@@ -77,11 +77,11 @@ class Rows(Generic[_Array]):
         return both[order]  # type: ignore[no-any-return]
 
     def with_rows(self, at: np.ndarray, values: _Array) -> Rows[_Array]:
-        """With other rows in some places, some of which may follow the last one without a gap; `self` stays as it is.
+        """Return a copy in which some rows are replaced or appended without a gap; `self` does not change.
 
         Args:
-            at: places, each once; shape (n,), int64.
-            values: the rows; shape (n, ...).
+            at: positions, each once; shape (n,), int64.
+            values: the new rows; shape (n, ...).
         """
         if not len(at):
             return self
@@ -116,7 +116,7 @@ class Rows(Generic[_Array]):
 
 
 def places_in(increasing: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """Place of each value in an increasing array, -1 where it is absent; shape (len(values),), int64."""
+    """Position of each value in an increasing array, -1 where it is absent; shape (len(values),), int64."""
     if not len(increasing):
         return np.full(len(values), -1, np.int64)
     at = np.minimum(np.searchsorted(increasing, values), len(increasing) - 1)

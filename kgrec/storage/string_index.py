@@ -1,9 +1,9 @@
-"""Places of strings in a long list, without a Python object per string.
+"""Positions of strings in a long list, without a Python object per string.
 
-Enters: an Arrow array of distinct strings. Leaves: the place of each string that is asked for. Nothing is written.
+Enters: an Arrow array of distinct strings. Leaves: the position of each requested string. Nothing is written.
 
-The strings are sorted by a 64-bit hash (FNV-1a, Fowler, Noll and Vo 1991); a look-up is a binary search, and compares the strings
-that have the hash. That takes 12 bytes per string and a tenth of the time of a dictionary to build.
+The strings are sorted by a 64-bit hash (FNV-1a, Fowler, Noll and Vo 1991). A look-up is a binary search for the hash, then compares
+the strings that have it. The index takes 12 bytes per string, and a tenth of the time that building a dictionary takes.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _OFFSET, _PRIME = np.uint64(14695981039346656037), np.uint64(1099511628211)
 
 
 class StringIndex:
-    """Places of distinct strings.
+    """Positions of distinct strings.
 
     Args:
         strings: a pa.LargeStringArray without nulls.
@@ -28,7 +28,7 @@ class StringIndex:
         self._hashes = hashes[self._order]
 
     def places(self, asked: pa.Array) -> np.ndarray:
-        """Place of each string, -1 where it is not there; shape (len(asked),), int64."""
+        """Position of each string, -1 where it is absent; shape (len(asked),), int64."""
         hashes = hashed(asked)
         first, end = (np.searchsorted(self._hashes, hashes, side) for side in ("left", "right"))
         places = np.full(len(asked), -1, np.int64)
@@ -48,7 +48,7 @@ def hashed(strings: pa.Array) -> np.ndarray:
     content = np.frombuffer(data, np.uint8) if data is not None else np.zeros(0, np.uint8)
     start, length = ends[:-1], np.diff(ends)
     hashes = np.full(len(strings), _OFFSET)
-    # a byte of all strings at a time, the longer ones last
+    # one byte of all strings at a time, longer strings last
     order = np.argsort(length, kind="stable")
     start, length = start[order], length[order]
     for at in range(int(length[-1]) if len(length) else 0):

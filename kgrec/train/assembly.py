@@ -43,7 +43,7 @@ class Trained:
     encoder: ItemEncoder
     choice: Choice
     records: list[EpochRecord]
-    #: the whitening that is folded into the encoder's parameters; shape (dim, dim); None: there is none
+    #: the whitening folded into the encoder's parameters; shape (dim, dim); None: no whitening
     whitening: Tensor | None = None
 
 
@@ -57,13 +57,13 @@ def assembled(
     config: Config,
     watcher: TrainingWatcher,
 ) -> Model:
-    """A model of the trained encoder, its index and its rescorer; without metrics.
+    """The model of a trained encoder, with index and rescorer but without metrics.
 
     Args:
-        graph: holds the items.
+        graph: contains the items.
         items: in the order of `data`; their vectors are replaced.
-        users: of the histories.
-        histories: what is learned from.
+        users: users of the histories.
+        histories: the training histories.
         data: features of the items.
         trained: the encoder, and the choices of validation.
         config: options of all stages.

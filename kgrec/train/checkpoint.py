@@ -1,8 +1,8 @@
 """Checkpoints: the state of an unfinished training, from which an interrupted one resumes.
 
 Enters: the state of a running training. Leaves: the same state, bit for bit. Writes and reads a folder beside the model's:
-`state.json`, `running.safetensors` (encoder and optimiser of the current run) and `best.safetensors` (the best trial's encoder).
-Each file appears whole under its name; the folder is removed when the model is written.
+`state.json`, `running.safetensors` (encoder and optimiser of the current run) and `best.safetensors` (the encoder of the best trial).
+Each file appears whole under its name; the folder is removed when the model has been written.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from kgrec.encode.item_encoder import ItemEncoder
     from kgrec.train.learner import Learner
 
-#: seconds between two states of a run
+#: seconds between two saved states of a run
 _INTERVAL = 30.0
 
 _STATE, _RUNNING, _BEST = "state.json", "running.safetensors", "best.safetensors"
@@ -53,8 +53,8 @@ class Checkpoint:
 
     Args:
         folder: The folder; None: nothing is written.
-        resume: Continue from the state in the folder, rather than start over.
-        every: Seconds between two states of a run.
+        resume: Continue from the state in the folder instead of starting over.
+        every: Seconds between two saved states of a run.
     """
 
     def __init__(
@@ -62,12 +62,12 @@ class Checkpoint:
     ) -> None:
         self.folder = None if folder is None else options.path("folder", folder)
         self.resume, self.every = options.flag("resume", resume), options.number("every", every, least=0)
-        #: finished trials, those of an interrupted training included
+        #: finished trials, including those of an interrupted training
         self.finished: dict[Hyperparameters, FinishedTrial] = {}
         self._state: dict[str, Any] = {}
 
     def begin(self, data: TrainingData, positives: sp.csr_matrix, config: str) -> list[EpochRecord]:
-        """Make the folder, or read the state in it.
+        """Create the folder, or read the state in it.
 
         Args:
             data: the items.
@@ -75,7 +75,7 @@ class Checkpoint:
             config: the whole configuration, as text.
 
         Returns:
-            The records of an interrupted training; empty if there is none.
+            The epoch records of an interrupted training; empty if there is none.
 
         Raises:
             ArtifactError: The state belongs to other data or another configuration, or cannot be read.
@@ -103,10 +103,10 @@ class Checkpoint:
     ) -> None:
         """Save a finished trial.
 
-        Args:
+        trial: hyperparameters and quality of the trial.
             trial: its hyperparameters and quality.
-            encoder: the encoder, if the trial is the best so far; otherwise None.
-            records: of all runs so far.
+            encoder: the encoder if the trial is the best so far, otherwise None.
+            records: records of all runs so far.
         """
         self.finished[trial.hyperparameters] = trial
         if self.folder is None:
@@ -124,7 +124,7 @@ class Checkpoint:
         encoder.load_state_dict({name: torch.from_numpy(array) for name, array in arrays.items()})
 
     def interrupted(self) -> str:
-        """What the folder keeps of an interrupted training, in words; a folder that keeps nothing is removed."""
+        """A description of the state kept from an interrupted training; a folder without such state is removed."""
         kept = self._kept()
         if self._state and not kept:
             self.remove()
@@ -133,13 +133,13 @@ class Checkpoint:
     def _kept(self) -> str:
         state = self._state
         if self.folder is not None and self.resume and not state and (self.folder / _STATE).exists():
-            return "what the interrupted training had done before"
+            return "the progress of the interrupted training"
         if self.folder is None or not state:
             return ""
         running, parts = state["running"], []
         if state["finished"]:
             n = len(state["finished"])
-            parts.append(f"{n} finished trial{'s' * (n > 1)} of the search for options")
+            parts.append(f"{n} finished trial{'s' * (n > 1)} of the hyperparameter search")
         if running is not None:
             n, run = (
                 len(running["lines"]),
@@ -154,9 +154,9 @@ class Checkpoint:
             shutil.rmtree(self.folder, ignore_errors=True)
 
     def load_run(self, stage: str, hyperparameters: Hyperparameters, learner: Learner) -> list[EpochRecord]:
-        """Restore a learner to the state of an interrupted run; returns the records of its finished epochs.
+        """Restore a learner to the state of an interrupted run, and return the records of its finished epochs.
 
-        Without a saved state of this run the learner stays as it is, and the list is empty.
+        Without a saved state of this run, the learner does not change and the list is empty.
         """
         running = self._state["running"]
         if running is None or (running["stage"], running["hyperparameters"]) != (
@@ -173,8 +173,8 @@ class Checkpoint:
     ) -> None:
         """Save the state of a run between two epochs."""
         arrays, rng = learner.state()
-        # state.json first says that there is no saved run: a process killed between the next two writes would otherwise leave
-        # the tensors of one epoch beside the generator of another.
+        # First record in state.json that no run is saved: otherwise a process killed between the next two writes would leave
+        # the tensors of one epoch beside the generator state of another.
         self._state["running"] = None
         self._write_state()
         self._write_tensors(_RUNNING, arrays)
@@ -237,13 +237,13 @@ class _SavedProgress(RunProgress):
         self.checkpoint, self.saved_at = checkpoint, time.monotonic()
 
     def resume(self, learner: Learner) -> int:
-        """Restore the learner, report the finished epochs again, and return the number of the next one."""
+        """Restore the learner, report the finished epochs again, and return the number of the next epoch."""
         for record in self.checkpoint.load_run(self.stage, self.hyperparameters, learner):
             self.add(record)
         return len(self.records) + 1
 
     def ended(self, learner: Learner, epoch: int, loss: float, seconds: float) -> None:
-        """Record a finished epoch, and save the state if the last one is old enough."""
+        """Record a finished epoch, and save the state if the last saved one is old enough."""
         super().ended(learner, epoch, loss, seconds)
         if time.monotonic() - self.saved_at >= self.checkpoint.every:
             self.checkpoint.save_run(self.stage, self.hyperparameters, learner, self.records)

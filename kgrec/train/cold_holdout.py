@@ -1,11 +1,11 @@
-"""The cold-start hold-out: some items held out whole, as stand-ins for new items.
+"""The cold-start hold-out: some items are held out whole, as substitutes for new items.
 
-Enters: interactions, split into training and validation part. Leaves: another split, in which all interactions of some items are
-held out. Nothing is written.
+Enters: interactions, split into a training and a validation part. Leaves: another split, which holds out all interactions of some
+items. Nothing is written.
 
-Interactions held out one by one are with items that other users have interacted with in training, so they say little about new
-items. If a catalogue has new items, some of the others are held out whole: validation then measures how well they are recommended
-without any interaction, as for an item that is added later. Whether there may be new items, the counts of the log tell: see
+Interactions held out one by one concern items that other users have interacted with in training, so they say little about new
+items. If a catalogue has new items, some of the other items are held out whole. Validation then measures how well they are recommended
+without any interaction, like an item that is added later. The counts of the log show whether the catalogue may have new items; see
 `chance_explains`.
 """
 
@@ -17,18 +17,18 @@ import scipy.sparse as sp
 from kgrec.graph.histories import Histories
 from kgrec.graph.interactions import of_items
 
-#: share of the held-out interactions that may belong to items held out whole
+#: largest share of held-out interactions with items held out whole
 _MAX_SHARE = 0.5
-#: part of these that one item may have
+#: largest part of that share for a single item
 _MAX_OF_ONE = 0.1
 
 
 def chance_explains(counts: np.ndarray, n_without: int) -> bool:
-    """Whether a log of these items is expected to miss as many items as it does, so that none need be new.
+    """Whether chance explains how many items have no interactions, so that the catalogue need not contain new items.
 
-    A log is a sample of what people might take. It misses about n1^2 / (2 n2) of the items, where n1 items were taken once and n2
-    twice (Chao 1984, "Nonparametric estimation of the number of classes in a population"; here in its unbiased form, which allows
-    n2 = 0). This is a lower bound of the number that it misses.
+    A log is a sample of all possible interactions. It misses about n1^2 / (2 n2) of the items, where n1 items have one interaction and
+    n2 items have two (Chao 1984, "Nonparametric estimation of the number of classes in a population"; here in its unbiased form, which
+    allows n2 = 0). This is a lower bound of the number of missed items.
 
     Args:
         counts: number of interactions of each item; shape (n_items,).
@@ -43,9 +43,9 @@ def hold_out_items(
 ) -> tuple[Histories, sp.csr_matrix, np.ndarray]:
     """Hold out some items whole.
 
-    Their share of the held-out interactions is the share of items without interactions in the catalogue. An item that alone has
-    more than a tenth of these is not held out, if others have less: in a small catalogue one popular item may have a tenth of all
-    interactions, and would decide what suits the known items.
+    Their share of the held-out interactions equals the share of items without interactions in the catalogue. An item that alone has
+    more than a tenth of these interactions is not held out if others have fewer: in a small catalogue one popular item may have a tenth of
+    all interactions, and would decide which options suit the known items.
 
     Args:
         training: the training part.
@@ -54,7 +54,7 @@ def hold_out_items(
         rng: draws the items.
 
     Returns:
-        The new training part; the new held-out part, with a 1 per interaction; and which items were held out whole, shape
+        The new training part; the new held-out part, with 1 per interaction; and which items were held out whole, shape
         (n_items,), bool.
     """
     share = min(1 - known.mean(), _MAX_SHARE)
@@ -64,8 +64,8 @@ def hold_out_items(
     counts = (in_training + in_valid)[items]
     fewest = counts[counts > 0].min(initial=len(training))
     items = items[counts <= max(_MAX_OF_ONE * share * valid.nnz, fewest)]
-    # Holding out the first n items moves `moved[n - 1]` interactions from training to validation, where `cold[n - 1]` of
-    # `valid.nnz + moved[n - 1]` then belong to them. This share grows with n: take the smallest n that reaches `share`.
+    # Holding out the first n items moves `moved[n - 1]` interactions from training to validation. Of the `valid.nnz + moved[n - 1]`
+    # validation interactions, `cold[n - 1]` then belong to these items. This share grows with n: take the smallest n that reaches `share`.
     moved = np.cumsum(in_training[items])
     cold = np.cumsum(in_valid[items]) + moved
     n_items = 1 + int(np.searchsorted(cold / np.maximum(valid.nnz + moved, 1), share)) if share > 0 else 0

@@ -1,6 +1,6 @@
-"""What a refresh takes over from its parent: the encoder's parameters, and the choices of validation.
+"""What a refresh takes over from its parent model: the encoder's parameters, and the choices of validation.
 
-Enters: a trained model, and features of its items, which may be more than it was trained on. Leaves: an ItemEncoder to train further, and a
+Enters: a trained model, and features of its items, possibly extended by new ones. Leaves: an ItemEncoder to train further, and a
 `Choice`. Nothing is written.
 """
 
@@ -29,11 +29,11 @@ _TABLES = ("dense", "entity", "identity")
 def continued_encoder(parent: Parameters, data: TrainingData, user: UserEncoderName) -> ItemEncoder:
     """An encoder for `data` with the parameters of a parent, aligned by name, without its whitening.
 
-    Nodes and relations that the parent lacks get fresh parameters. Items that it was not trained on have no residual yet.
+    Nodes and relations that the parent lacks get fresh parameters. Items that were not part of its training have no residual yet.
 
     Args:
-        parent: its items are the first ones of `data`.
-        data: features under a featurizer that `Featurizer.grown` made of the parent's.
+        parent: its items are the first items of `data`.
+        data: features made by a featurizer that `Featurizer.grown` derived from the parent's.
         user: name of the user encoder.
     """
     encoder, arrays = fresh_encoder(data, user), _without_whitening(parent.arrays)
@@ -54,7 +54,7 @@ def continued_encoder(parent: Parameters, data: TrainingData, user: UserEncoderN
 
 
 def choice_of(parent: Model, data: TrainingData) -> Choice:
-    """What validation chose for a model, as its metrics have it; the defaults where there was no validation."""
+    """The choices of validation for a model, read from its metrics; the defaults if there was no validation."""
     chosen, config = parent.metrics.get("chosen") or {}, parent.config.rescore
     item_item = {name: ItemItemOptions(**values) for name, values in (chosen.get("item_item") or {}).items()}
     weights = parent.rescorer.weights
@@ -91,7 +91,7 @@ def _hyperparameters(
 
 
 def _without_whitening(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """The parameters as they were before a whitening was folded into them."""
+    """The parameters before the whitening was folded into them."""
     if WHITENING not in arrays:
         return dict(arrays)
     inverse = np.linalg.inv(arrays[WHITENING].astype(np.float64))

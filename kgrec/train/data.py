@@ -25,7 +25,7 @@ _EPOCHS, _TRANSFORMER_EPOCHS = 12, 20
 
 @dataclass(frozen=True, order=True)
 class Hyperparameters:
-    """The options of a run that validation data may choose."""
+    """The options of a run that validation may choose."""
 
     temperature: float
     learning_rate: float
@@ -39,7 +39,7 @@ class EpochRecord:
     """One line of the training log.
 
     `stage` is "select" for an epoch on the training part, "valid" for the validation after such a run, "refit" for an epoch
-    on all interactions, and "refresh" for an epoch that goes on from a trained model.
+    on all interactions, and "refresh" for an epoch that continues a trained model.
     """
 
     stage: str
@@ -54,7 +54,7 @@ class EpochRecord:
     valid_recall: float | None = None
 
     def record(self) -> dict[str, Any]:
-        """Plain values by name, those of the hyperparameters among them."""
+        """Plain values by name, including the hyperparameters."""
         values = {name: value for name, value in vars(self).items() if name != "hyperparameters"}
         return (
             {"stage": self.stage, "epochs": self.hyperparameters.epochs} | vars(self.hyperparameters) | values
@@ -63,19 +63,19 @@ class EpochRecord:
 
 @dataclass(frozen=True)
 class TrainingData:
-    """Data and options that all runs on some items share."""
+    """Data and options shared by all runs on the same items."""
 
     features: ItemFeatures
     featurizer: Featurizer
     encoder: EncoderConfig
     train: TrainConfig
-    #: items with interactions of which none is positive; shape (n_items,), bool; None: no such item
+    #: items that have interactions but no positive ones; shape (n_items,), bool; None: no such items
     disliked_only: np.ndarray | None = None
-    #: whether histories have an order, so that validation asks for the next item
+    #: whether histories have an order, so that validation predicts the next item
     ordered: bool = False
 
     def of_histories(self, histories: Histories) -> TrainingData:
-        """The same items with what these histories, as they are learned, say of them."""
+        """The same items with data from these training histories."""
         seen = interaction_counts(histories.matrix(positive_only=False)) > 0
         disliked_only = seen & (interaction_counts(histories.matrix()) == 0)
         return replace(self, disliked_only=disliked_only, ordered=histories.ordered)
@@ -97,7 +97,7 @@ class TrainingData:
 
     @property
     def epochs(self) -> int:
-        """Passes over the users, where validation chooses no other number."""
+        """Number of passes over the users, unless validation chooses another number."""
         return self.train.epochs or (_TRANSFORMER_EPOCHS if self.encoder.user == "transformer" else _EPOCHS)
 
     @cached_property

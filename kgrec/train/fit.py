@@ -1,4 +1,4 @@
-"""From a graph to a model: data, features, validation, learning, assembly, each once.
+"""From a graph to a model: data, features, validation, training and assembly, each once.
 
 Enters: a KnowledgeGraph, with interactions or without. Leaves: a `Model`. Nothing is written.
 """
@@ -62,16 +62,16 @@ def fit_model(
     """Train on a graph and interactions.
 
     Args:
-        graph: Holds the items.
-        interactions: Over `graph.item_ids`; empty for a model of content alone.
+        graph: Contains the items.
+        interactions: Over `graph.item_ids`; empty for a model from content alone.
         config: Options of all stages.
-        text_encoder: Encodes texts; None leaves texts out.
+        text_encoder: Encodes texts; None: texts are ignored.
         watcher: Receives the progress.
         valid: Validation interactions; None: a share of each user's interactions is held out.
-        checkpoint: Saves the state, from which an interrupted training resumes.
+        checkpoint: Saves the state from which an interrupted training resumes.
 
     Raises:
-        TrainingError: The graph has no item, or the loss is no longer a finite number.
+        TrainingError: The graph has no items, or the loss is not finite.
         ConfigError: An option needs an order that the interactions lack, or a library that is not installed.
         ArtifactError: The checkpoint belongs to other data, or cannot be read.
     """
@@ -91,18 +91,18 @@ def fit_model(
 
 
 def as_learned(histories: Histories, config: Config) -> Histories:
-    """The histories in the order of time if the next item is to be learned, otherwise without order.
+    """The histories in time order if the model is to predict the next item, otherwise without order.
 
     Raises:
-        ConfigError: The next item is to be learned, and the interactions have no order; or the user encoder reads an order, and
-            it is not to be learned.
+        ConfigError: The model is to predict the next item, but the interactions have no order; or the user encoder reads the
+            order, but the model is not to predict the next item.
     """
     target = config.train.target
     if target == "auto":
         target = "next" if histories.ordered and histories.positive.all() else "any"
     if target == "next" and not histories.ordered:
         raise ConfigError(
-            'train.target is "next", and the interactions have no order.',
+            'train.target is "next", but the interactions have no order.',
             f"{NO_ORDER_REMEDY} (time=, position= or order= of Interactions.from_frame), or leave the option out.",
         )
     if target == "any" and config.encoder.user in ("linear", "transformer"):
@@ -114,7 +114,7 @@ def as_learned(histories: Histories, config: Config) -> Histories:
     return histories if target == "next" else replace(histories, ordered=False)
 
 
-#: why order plays no part, by train.target
+#: why order is ignored, by train.target
 _WHY_ANY = {
     "any": 'train.target is "any".',
     "auto": "the log has no order, or interactions that are not positive.",
@@ -132,19 +132,19 @@ def read_facts(
     """Texts, vectors and neighbours of items, read once for the featurizer and the features.
 
     Args:
-        graph: holds the items.
+        graph: contains the items.
         items: their entity ids; shape (n,), int64.
         config: options of all stages.
-        text_encoder: encodes texts; None leaves texts out.
+        text_encoder: encodes texts; None: texts are ignored.
         watcher: receives the progress.
-        widths: as of `raw_blocks`.
+        widths: as in `raw_blocks`.
 
     Raises:
-        TrainingError: There is no item.
+        TrainingError: There are no items.
     """
     if not len(items):
         raise TrainingError(
-            "The graph has no item.",
+            "The graph has no items.",
             "Add rows to the item table, or mark another table with `item: true` in the mapping.",
         )
     watcher.begin("reading texts and loading the text encoder" if text_encoder else "reading vectors")
@@ -156,7 +156,7 @@ def read_facts(
 def training_data(
     facts: ItemFacts, featurizer: Featurizer, histories: Histories, config: Config
 ) -> TrainingData:
-    """The features of items, and what histories, as they are learned, say of them."""
+    """The features of items, and the data from training histories."""
     features = featurizer.features_of(facts)
     return TrainingData(features, featurizer, config.encoder, config.train).of_histories(histories)
 
@@ -169,12 +169,12 @@ def train(
     watcher: TrainingWatcher,
     checkpoint: Checkpoint,
 ) -> Trained:
-    """Choose hyperparameters and fusion weights on validation data, then learn from all interactions.
+    """Choose hyperparameters and fusion weights on validation data, then train on all interactions.
 
     Args:
         data: the items and the configuration.
-        histories: of all users.
-        split: splits the interactions; if it holds nothing out, the defaults are used.
+        histories: histories of all users.
+        split: splits the interactions; if nothing is held out, the defaults are used.
         config: options of all stages.
         watcher: receives the progress.
         checkpoint: saves the state.
@@ -183,7 +183,7 @@ def train(
     with threads(config.train.threads), torch.random.fork_rng(devices=[]):
         if not (np.diff(positives.indptr) >= 2).any():
             logger.warning(
-                "No user has two positive interactions: the model learns nothing and ranks items by content alone."
+                "No user has two positive interactions: the encoder is not trained, and items are ranked by content alone."
             )
             return Trained(content_encoder(data), _content_choice(data), [])
         watcher.begin("splitting interactions for validation")
@@ -207,7 +207,7 @@ def train(
 
 
 def _defaults(data: TrainingData, histories: Histories, config: Config) -> Choice:
-    """The choice without validation data."""
+    """The defaults, used without validation data."""
     rescore = config.rescore
     if rescore.ranker != "none":
         logger.warning("There is no validation data, so no ranker is learned: rescore.ranker has no effect.")
@@ -239,12 +239,12 @@ def _splitter(
     config: Config,
     known: np.ndarray,
 ) -> Splitter:
-    """The split that the configuration asks for.
+    """The split that the configuration selects.
 
     Args:
-        interactions: all of them.
-        learned: their histories, as they are learned.
-        valid: held-out interactions that were given.
+        interactions: all interactions.
+        learned: their histories, as used in training.
+        valid: held-out interactions that the caller gave.
         config: options of all stages.
         known: which items have interactions; shape (n_items,), bool.
     """
@@ -280,7 +280,7 @@ def _splitter(
 
 
 def _items(graph: KnowledgeGraph, dim: int) -> ItemStore:
-    """The items of a training graph; their vectors are to come."""
+    """The items of a training graph, without vectors yet."""
     entities = graph.item_entities.astype(np.int64)
     n_items = len(entities)
     labels = np.array(graph.entities["label"].take(entities).to_pylist(), dtype=object)

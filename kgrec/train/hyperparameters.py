@@ -3,9 +3,9 @@
 Enters: items, and a split of the interactions. Leaves: `Choice`, the hyperparameters and weights that are best on the held-out
 part. Nothing is written.
 
-The search varies one option at a time (coordinate ascent). Each trial is a whole run, at the end of which the learning rate is
-zero: a run stopped halfway, at a high learning rate, does not predict the quality of a run that ends there. Trials stop when the
-next one would probably exceed the CPU budget.
+The search varies one option at a time (coordinate ascent). Each trial is a whole run, whose learning rate falls to zero at the
+end: a run stopped halfway, at a high learning rate, does not predict the quality of a run that ends there. The search stops when
+the next trial would probably exceed the CPU budget.
 """
 
 from __future__ import annotations
@@ -39,19 +39,19 @@ from kgrec.train.validation import ValidationSplit
 
 logger = logging.getLogger(__name__)
 
-#: temperatures of the search, about equally spaced on a logarithmic scale
+#: temperatures to try, about equally spaced on a logarithmic scale
 TEMPERATURES = (0.05, 0.07, 0.1, 0.15, 0.2, 0.3)
-#: the search tries it and its double
+#: the base learning rate; the search tries it and its double
 LEARNING_RATE = 0.015
-#: the learning rate with a user encoder that reads order
+#: the base learning rate for a user encoder that reads order
 ORDERED_RATE = 0.005
-#: factor by which a trial must improve NDCG for another value beyond its own to be tried
+#: factor by which a trial must improve NDCG before the next value is tried
 _NEXT_TRIAL = 1.005
-#: factor by which embeddings must improve NDCG for further trials: their tuning changes a fraction of what they add
+#: factor by which embeddings must improve NDCG before further trials run: tuning them changes only a part of their contribution
 _WORTH_TUNING = 1.03
-#: candidates per user by the embeddings
+#: number of candidates per user by embedding
 _SHORTLIST_WIDTH = 200
-#: scores in memory at a time: 512 MiB of float32
+#: largest number of scores in memory at a time: 512 MiB of float32
 _MAX_SCORES = 1 << 27
 
 #: names of stages
@@ -68,25 +68,25 @@ class Choice:
     hyperparameters: Hyperparameters
     #: power of the whitening of the embeddings; see kgrec.encode.whitening
     whitening: float
-    #: how the weights of each item-item scorer are fitted
+    #: how to fit the weights of each item-item scorer
     item_item: Mapping[ScorerName, ItemItemOptions]
-    #: fusion weight by name of the scorer; they sum to 1
+    #: fusion weight by name of the scorer; the weights sum to 1
     weights: Mapping[str, np.float32]
     #: added to the score of items without interactions
     cold_offset: float
     #: added to the score of an item per unit of ln(1 + number of its users)
     popularity: float = 0.0
-    #: "k": length of the lists; "new_share": share of held-out interactions with items unknown to training; "ndcg" and "recall" of
-    #: the embeddings alone; "fused_ndcg" and "fused_recall" of the fused score. Empty if nothing was held out
+    #: "k": length of the lists; "new_share": share of held-out interactions with items unknown to training; "ndcg" and "recall" of the
+    #: embeddings alone; "fused_ndcg" and "fused_recall" of the fused score. Empty if nothing was held out
     figures: dict[str, float] = field(default_factory=dict)
-    #: what corrects the fused score
+    #: learned ranker that corrects the fused score
     ranker: RankerChoice = field(default_factory=RankerChoice)
     #: whether the ranker corrects items without interactions
     corrects_new: bool = False
 
 
 def default_hyperparameters(data: TrainingData) -> Hyperparameters:
-    """The hyperparameters without a search."""
+    """The hyperparameters used without a search."""
     config = data.train
     user: UserEncoderName = "mean" if data.encoder.user == "auto" else data.encoder.user
     rate = config.learning_rate or (LEARNING_RATE if user == "mean" else ORDERED_RATE)
@@ -106,10 +106,10 @@ def search_hyperparameters(
     Args:
         data: the items and the configuration.
         split: the training and the held-out part.
-        rescore: options of the ranking, some of which may be fixed.
+        rescore: options of the ranking; some may be fixed.
         run: trains an encoder.
-        log: receives a record of each trial.
-        checkpoint: saves finished trials, and has those of an interrupted training.
+        log: receives one record per trial.
+        checkpoint: saves finished trials, and provides those of an interrupted training.
     """
     known = data.known(split.training)
     began = time.process_time()
@@ -155,7 +155,7 @@ def _ranker(
     shortlist: Shortlist,
     log: EpochLog,
 ) -> tuple[RankerChoice, Ranker | None]:
-    """The learned ranker that validation chose, and the same as one of the training part."""
+    """The learned ranker that validation chose, and the same ranker for the training part."""
     name = fusion.config.ranker
     if not tried_kinds(name):
         return RankerChoice(), None
@@ -183,14 +183,14 @@ class _Trials:
         began: float | None = None,
     ) -> None:
         began = time.process_time() if began is None else began
-        #: CPU seconds of this process when the search began, less those of trials of an interrupted training
+        #: CPU seconds of this process at the start of the search, minus those of trials of an interrupted training
         self._began = began - sum(trial.seconds for trial in checkpoint.finished.values())
         self.data, self.split, self.fusion = data, split, fusion
         self.run, self.log, self.checkpoint = run, log, checkpoint
         self._best_trial: FinishedTrial | None = None
         #: encoder of the best trial, if this process ran it
         self._best_encoder: ItemEncoder | None = None
-        #: the encoder whose candidates were made last, and these
+        #: the encoder whose candidates were computed last, and these candidates
         self._latest: tuple[ItemEncoder, Shortlist] | None = None
 
     def best(self) -> FinishedTrial:
@@ -215,7 +215,7 @@ class _Trials:
             if best.ndcg <= required:
                 return first
         # Temperature and learning rate are compared in runs of half the length, at half the cost; the length is chosen last.
-        # After a whole run that won, the search goes on from it: its encoder is the one that is kept.
+        # If a whole run wins, the search continues from it, because its encoder is the one that is kept.
         short = replace(hyperparameters, epochs=max(1, hyperparameters.epochs // 2))
         best = best or self.make(short, -1.0)
         if not self._pays(best):
@@ -228,14 +228,14 @@ class _Trials:
         return self._best_along(best, "epochs", sorted({short.epochs, whole, 2 * whole}))
 
     def _order_counts(self) -> bool:
-        """Whether the weights of co-occurrence and of random walks suit validation better if newer items count more.
+        """Whether co-occurrence or random-walk weights are better on validation data if newer items count more.
 
-        Then a mean, for which all items of a history count the same, is not tried: its run is the longest of the search.
+        Then a mean, which weighs all items of a history equally, is not tried: its run is the longest of the search.
         """
         return any(options.decay < 1 for options in self.fusion.options.values())
 
     def _pays(self, trial: FinishedTrial) -> bool:
-        """Whether better embeddings can be expected to improve the fused score."""
+        """Whether better embeddings are likely to improve the fused score."""
         others = self.fusion.without_embedding(self._plain_shortlist(self._best(trial)))
         logger.info("without embeddings: NDCG %.4f; with them: %.4f", others, trial.ndcg)
         return trial.ndcg > others * _WORTH_TUNING
@@ -244,10 +244,10 @@ class _Trials:
         """The best power of the whitening, and the best trial's candidates with it.
 
         Args:
-            ndcg: of the best trial without whitening.
+            ndcg: NDCG of the best trial without whitening.
         """
         encoder, power, best = self._best(), POWERS[0], None
-        if encoder.order is not None:  # its maps hold for the items' space as it is
+        if encoder.order is not None:  # its maps depend on the item space as it is
             return power, self._plain_shortlist(encoder)
         for tried in POWERS[1:]:
             shortlist = self._shortlist(encoder, tried)
@@ -268,11 +268,11 @@ class _Trials:
         return [self._shortlist(self._best(), whitening, one) for one in splits if len(one.queries)]
 
     def _fused(self, shortlist: Shortlist) -> FusionWeights:
-        """The weights of all scorers: the embeddings that rank best alone need not be best in the fused score."""
+        """The weights of all scorers; the embeddings that rank best alone may not be the best in the fused score."""
         return self.fusion.choose(shortlist)
 
     def _best(self, trial: FinishedTrial | None = None) -> ItemEncoder:
-        """The encoder of the best trial, which may be given."""
+        """The encoder of the best trial, which the caller may give."""
         if self._best_encoder is None:
             trial = trial or self._best_trial
             assert trial is not None
@@ -297,7 +297,7 @@ class _Trials:
         return trials[found]
 
     def _affordable(self, hyperparameters: Hyperparameters) -> bool:
-        """Whether a trial fits into what the search has left, if an epoch takes as long as the mean of those so far."""
+        """Whether a trial fits into the remaining budget, if its epochs take as long as the mean so far."""
         finished = self.checkpoint.finished
         if hyperparameters in finished:
             return True
@@ -310,7 +310,7 @@ class _Trials:
         return time.process_time() - self._began
 
     def make(self, hyperparameters: Hyperparameters, required: float) -> FinishedTrial:
-        """Train and validate with these hyperparameters, unless that was done; above NDCG `required` they are the best so far."""
+        """Train and validate with these hyperparameters, unless already done; above NDCG `required` they become the best so far."""
         finished = self.checkpoint.finished
         if hyperparameters not in finished:
             began, wall = time.process_time(), time.perf_counter()
@@ -327,7 +327,7 @@ class _Trials:
         return finished[hyperparameters]
 
     def _plain_shortlist(self, encoder: ItemEncoder) -> Shortlist:
-        """The candidates by embeddings that are not whitened; those of the latest encoder are made once."""
+        """The candidates by embedding, without whitening; those of the latest encoder are cached."""
         if self._latest is None or self._latest[0] is not encoder:
             self._latest = encoder, self._shortlist(encoder)
         return self._latest[1]
@@ -336,7 +336,7 @@ class _Trials:
     def _shortlist(
         self, encoder: ItemEncoder, whitening: float = 0, split: ValidationSplit | None = None
     ) -> Shortlist:
-        """The best candidates of each user by the embeddings and by each item-item scorer, over the whole catalogue."""
+        """The best candidates of each user by embedding and by each item-item scorer, over the whole catalogue."""
         data, split = self.data, split or self.split
         queries, training = split.queries, split.training
         k = min(max(_SHORTLIST_WIDTH, data.valid_k), training.shape[1])
@@ -353,7 +353,7 @@ class _Trials:
             data.device
         )
         found, cosines = [], []
-        # Users per step, so that users times items stays below _MAX_SCORES.
+        # Users per step, such that users times items stays below _MAX_SCORES.
         size = max(1, min(512, _MAX_SCORES // max(1, training.shape[1])))
         for start in range(0, len(queries), size):
             scores = vectors[start : start + size] @ items.T

@@ -1,9 +1,9 @@
-"""The learner: fits the encoder's parameters to histories.
+"""The learner, which fits the encoder's parameters to histories.
 
 Enters: features of the items, the positive interactions, and hyperparameters. Leaves: an ItemEncoder. Nothing is written.
 
 A training step hides half of each history in a batch and predicts the hidden items from the rest by a softmax over the catalogue
-(Hidasi & Karatzoglou 2018; the multinomial likelihood of Liang et al. 2018), or over a uniform sample of a large catalogue.
+(Hidasi & Karatzoglou 2018; the multinomial likelihood of Liang et al. 2018), or over a uniform sample if the catalogue is large.
 :mod:`kgrec.train.hyperparameters` chooses the hyperparameters.
 """
 
@@ -32,9 +32,9 @@ from kgrec.train.data import EpochRecord, Hyperparameters, TrainingData, degrees
 from kgrec.train.negatives import NegativeSampler
 from kgrec.train.optimizer import Optimizer
 
-#: users whose scores say which items the model recommends
+#: number of users whose scores determine which items the model recommends
 _SCORED_USERS = 256
-#: rows of a table from which on its gradients are sparse
+#: number of rows from which on a table has sparse gradients
 _SPARSE_ROWS = 50_000
 
 
@@ -43,7 +43,7 @@ OnRunEpoch = Callable[[EpochRecord], None]
 
 
 def fresh_encoder(data: TrainingData, user: UserEncoderName = "mean") -> ItemEncoder:
-    """An untrained encoder, drawn by the seed; `user` says how it makes users' vectors."""
+    """An untrained encoder, initialised from the seed; `user` names the user encoder."""
     torch.manual_seed(data.train.seed)
     n_items = len(data.features)
     encoder = ItemEncoder.for_features(data.encoder, data.featurizer, n_items)
@@ -58,14 +58,14 @@ def fresh_encoder(data: TrainingData, user: UserEncoderName = "mean") -> ItemEnc
 
 
 class RunProgress:
-    """Records and reports the epochs of one run; nothing is saved."""
+    """Records and reports the epochs of one run, without saving anything."""
 
     def __init__(self, stage: str, hyperparameters: Hyperparameters, on_epoch: OnRunEpoch) -> None:
         self.stage, self.hyperparameters, self.on_epoch = stage, hyperparameters, on_epoch
         self.records: list[EpochRecord] = []
 
     def resume(self, learner: Learner) -> int:
-        """Restore the state of the learner, if one was saved; returns the number of the next epoch."""
+        """Restore a saved state of the learner, if any, and return the number of the next epoch."""
         del learner
         return 1
 
@@ -75,35 +75,35 @@ class RunProgress:
         self.add(EpochRecord(self.stage, epoch, self.hyperparameters, loss, seconds))
 
     def add(self, record: EpochRecord) -> None:
-        """Collect a record, and report it."""
+        """Add a record, and report it."""
         self.records.append(record)
         self.on_epoch(record)
 
 
 def content_encoder(data: TrainingData) -> ItemEncoder:
-    """An encoder of content alone, for data without interactions to learn from.
+    """An encoder from content alone, for data without interactions to learn from.
 
     The residuals are zero. Dense vectors are projected onto their principal axes, and each node gets a random direction. Random
-    projections preserve cosines approximately (Johnson & Lindenstrauss 1984).
+    projections approximately preserve cosines (Johnson & Lindenstrauss 1984).
     """
     encoder = fresh_encoder(data).cpu()
     with torch.no_grad():
         encoder.identity.zero_()
         encoder.dense.copy_(_principal_axes(torch.from_numpy(data.features.dense), encoder.dense.shape[1]))
-        # Unit rows, as text vectors are, so that an item's neighbours weigh as much as its text.
+        # Unit rows, like text vectors, so that an item's neighbours weigh as much as its text.
         encoder.entity.copy_(torch.nn.functional.normalize(torch.randn_like(encoder.entity), dim=1))
     return encoder
 
 
 class Learner:
-    """One encoder, its optimiser and its schedule, on one set of histories.
+    """One encoder with its optimiser and schedule, on one set of histories.
 
     Args:
-        encoder: is updated.
+        encoder: the encoder to update.
         data: the items and the configuration.
-        histories: of all users: they say which items are known and how popular they are.
-        hyperparameters: of the run.
-        users: rows of the users whose histories are learned from; None: all.
+        histories: histories of all users, which show which items are known and how popular they are.
+        hyperparameters: hyperparameters of the run.
+        users: rows of the users to learn from; None: all.
     """
 
     def __init__(
@@ -119,22 +119,22 @@ class Learner:
         self.positives, self.hyperparameters = positives, hyperparameters
         config = data.train
         self.rng = np.random.default_rng(config.seed)
-        #: a history of one item has nothing to hide, or nothing to show
+        #: users with at least two items: a history of one item cannot be split into a hidden and a shown part
         several = np.flatnonzero(np.diff(positives.indptr) >= 2)
         self.users = several if users is None else np.intersect1d(several, users)
         self.size = config.batch_size or _batch_size(len(self.users))
         self.log_degree = torch.from_numpy(np.log(degrees(positives))).to(data.device)
-        #: which items have positive interactions, and so a residual; shape (n_items,), bool
+        #: which items have positive interactions, and therefore a residual; shape (n_items,), bool
         self.has_positives = interaction_counts(positives) > 0
-        #: rows of the candidates of the softmax, increasing: an item without interactions may be new rather than disliked, so it
-        #: is no negative
+        #: rows of the candidates of the softmax, increasing; an item without interactions may be new rather than disliked, so it is not
+        #: a negative
         self.known = np.flatnonzero(data.known(positives))
-        #: weight of each item's interactions in the loss; shape (n_items,), float32; None: all alike
+        #: weight of each item's interactions in the loss; shape (n_items,), float32; None: equal weights
         self.loss_weight = _loss_weight(positives, config.propensity)
         steps = max(1, hyperparameters.epochs * math.ceil(len(self.users) / self.size))
         warmup = min(config.warmup_steps, max(1, steps // 4))
         self.optimizer = Optimizer(encoder, hyperparameters.learning_rate, steps, warmup)
-        #: draws negatives among `known`; None: uniformly
+        #: draws negatives among `known`; None: uniform draws
         self.sampler: NegativeSampler | None = None
 
     def epoch(self) -> float:
@@ -148,7 +148,7 @@ class Learner:
         return (self._step(batch) for batch in self._batches())
 
     def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-        """Everything that the next epoch depends on: arrays, and the state of the random generator as plain values."""
+        """The full state before the next epoch: arrays, and the state of the random generator as plain values."""
         arrays = {
             f"encoder.{name}": t.detach().cpu().numpy() for name, t in self.encoder.state_dict().items()
         }
@@ -171,7 +171,7 @@ class Learner:
         for start in range(0, len(order), self.size):
             histories = self.positives[order[start : start + self.size]]
             batch = _Batch.hide(histories, self.data.train.history_dropout, self.rng)
-            # Chance may hide nothing in a small batch, whose loss would be the mean of no terms.
+            # By chance a small batch may have no hidden items; its loss would be the mean of no terms.
             if len(batch.hidden[0]):
                 yield batch
 
@@ -186,23 +186,23 @@ class Learner:
             sampled = items is not self.known
             inputs = EncoderInputs(self.data.features.take(items), device) if sampled else self._known_inputs
             identity, log_degree = encoder.rows(encoder.identity, at), self.log_degree[at]
-        # Dropout of whole residuals, m_i in the formula of the encoder: without them an item looks like a new one, so training
-        # sees items as they will be seen when they are added.
+        # Drop whole residuals (m_i in the formula of the encoder): without its residual an item looks like a new one, so training
+        # sees items in the form that added items have.
         keep = self.rng.random(len(identity)) >= encoder.config.identity_dropout
         keep &= self.has_positives if items is None else self.has_positives[items]
         z = encoder.items(inputs, identity * torch.from_numpy(keep.astype(np.float32)).to(device)[:, None])
         u = encoder.users(z, log_degree, Adjacency(batch.shown, device))
         with _mixed_precision(device):
-            # (n_users, dim) numbers are divided, not the (n_users, n_items) products.
+            # Divide (n_users, dim) numbers rather than the (n_users, n_items) products.
             logits = (u / self.hyperparameters.temperature) @ z.T
         loss = self._mean(batch.losses(logits.float(), log_weight), hidden)
         self.optimizer.step(loss)
         return loss.item()
 
     def _mean(self, losses: Tensor, items: np.ndarray) -> Tensor:
-        """Mean of the losses of interactions with these items, weighed by their inverse propensities if there are any.
+        """Mean of the losses of interactions with these items, weighted by their inverse propensities if there are any.
 
-        Dividing by the sum of the weights keeps its variance low (Swaminathan and Joachims 2015), and its size that of other losses.
+        Dividing by the sum of the weights keeps the variance low (Swaminathan and Joachims 2015), and the mean at the scale of other losses.
         """
         if self.loss_weight is None:
             return losses.mean()
@@ -216,12 +216,13 @@ class Learner:
     def _candidates(self, batch: _Batch) -> tuple[_Batch, np.ndarray | None, Tensor | None]:
         """The candidates of the softmax.
 
-        In a large catalogue these are the items of the batch, with weight 1, and a sample of the others. In a uniform sample each weighs
-        (number of others / number sampled), otherwise see `NegativeSampler`: so the denominator is an unbiased estimate of the full one.
+        In a large catalogue these are the items of the batch, with weight 1, and a sample of the others. In a uniform sample each item
+        has weight (number of others / number sampled), otherwise see `NegativeSampler`. The denominator is therefore an unbiased estimate
+        of the full one.
 
         Returns:
-            The batch, its columns renumbered to the candidates; the rows of the candidates, None if they are all items; and their
-            log weights, None if all are 1, otherwise of shape (n_candidates,).
+            The batch, with its columns renumbered to the candidates; the rows of the candidates, None if all items are candidates; and
+                their log weights, None if all weights are 1, otherwise of shape (n_candidates,).
         """
         config = self.data.train
         n = len(self.known)
@@ -243,13 +244,13 @@ class Learner:
             drawn = self.sampler.draw(self.rng, size)
             drawn = drawn[~np.isin(self.known[drawn], own)]
             return self.known[drawn], self.sampler.log_weights(drawn, size)
-        # Drawn with replacement, then made distinct: cheaper than drawing without, and the weight below counts what is left.
+        # Draw with replacement, then deduplicate: cheaper than drawing without, and the weight below counts what is left.
         rows = np.setdiff1d(self.known[self.rng.integers(0, n, size)], own)
         return rows, math.log((n - len(own)) / len(rows)) if len(rows) else 0.0
 
     @torch.no_grad()
     def _sampler(self) -> NegativeSampler | None:
-        """The distribution of negatives in the coming epoch; None if it is uniform, or if the softmax is over all items."""
+        """The distribution of negatives in the next epoch; None if it is uniform, or if the softmax is over all items."""
         config, encoder = self.data.train, self.encoder
         if config.negatives == "uniform" or self.positives.shape[1] <= config.full_softmax_items:
             return None
@@ -273,11 +274,11 @@ class _Batch:
 
     @classmethod
     def hide(cls, histories: sp.csr_matrix, share: float, rng: np.random.Generator) -> _Batch:
-        """Hide a random `share` of each history, but never all of it."""
+        """Hide a random `share` of each history, but never the whole history."""
         rows = np.repeat(np.arange(histories.shape[0]), np.diff(histories.indptr))
         draw = rng.random(histories.nnz)
         hidden = draw < share
-        # The item with the highest draw in its row is shown in any case, so that no history is empty.
+        # The item with the highest draw in its row is always shown, so that no history is empty.
         hidden[_last_of_each(rows, draw)] = False
         kept = (histories.data[~hidden], (rows[~hidden], histories.indices[~hidden]))
         return cls(sp.csr_matrix(kept, histories.shape), (rows[hidden], histories.indices[hidden]))
@@ -300,8 +301,8 @@ class _Batch:
             logits: shape (n_users, n_candidates).
             log_weight: shape (n_candidates,); None: zeros.
         """
-        # Shown items are excluded from the softmax, as they are from a user's list. A finite number: -inf would give a NaN
-        # gradient where all candidates are excluded.
+        # Shown items are excluded from the softmax, as they are from a user's list. The value is finite, because -inf would give a
+        # NaN gradient if all candidates are excluded.
         shown = self.shown.tocoo()
         excluded = _tensors((shown.row, shown.col), logits.device)
         logits = logits.index_put(excluded, torch.tensor(-1e4, device=logits.device))

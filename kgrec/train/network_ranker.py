@@ -2,8 +2,9 @@
 
 Enters: examples of held-out queries. Leaves: a `Network`. Nothing is written.
 
-The loss is the binary cross-entropy of hits and some other candidates of the same query (He et al. 2017, eq. 7), whose logit is the
-scaled fused score plus the network plus a constant, which is dropped afterwards: the same for all, it orders nothing.
+The loss is the binary cross-entropy over hits and some other candidates of the same query (He et al. 2017, eq. 7). The logit is the
+scaled fused score plus the network plus a constant. The constant is dropped afterwards: it is the same for all candidates and does
+not affect their order.
 """
 
 from __future__ import annotations
@@ -17,13 +18,13 @@ from kgrec.rank.network import CROSSINGS, Network, shapes, standardised
 from kgrec.rank.ranker import Examples
 from kgrec.rank.ranking_features import USER_FEATURES, n_scorers
 
-#: other candidates per hit
+#: number of other candidates per hit
 _NEGATIVES = 8
 _EPOCHS, _BATCH, _RATE, _DECAY = 8, 512, 3e-3, 1e-3
 
 
 def fit_network(examples: Examples, seed: int = 0) -> Network:
-    """The network that these examples, some of which have hits, teach."""
+    """Fit a network to the examples, some of which have hits."""
     some, scale = examples.with_hits, examples.temperature()
     rng = np.random.default_rng(seed)
     names, allowed = some.names, some.allowed
@@ -58,7 +59,7 @@ def _sampled(examples: Examples, rng: np.random.Generator) -> tuple[np.ndarray, 
 def _learned(
     names: tuple[str, ...], x: Tensor, base: Tensor, truth: Tensor, rng: np.random.Generator
 ) -> dict[str, np.ndarray]:
-    """Arrays of a network, but for those that scale."""
+    """Arrays of a network, except the scaling arrays."""
     weights = {name: _initial(shape) for name, shape in shapes(names).items()}
     for fixed in ("mean", "inverse_deviation", "scale"):
         del weights[fixed]
@@ -76,7 +77,7 @@ def _learned(
 
 
 def _initial(shape: tuple[int, ...]) -> Tensor:
-    """Small random maps; zeros for biases and for the last layer, so that a network begins as no correction."""
+    """Small random maps; zeros for biases and for the last layer, so that the network starts without a correction."""
     value = torch.zeros(shape)
     if len(shape) == 2:
         torch.nn.init.xavier_uniform_(value)
@@ -84,7 +85,7 @@ def _initial(shape: tuple[int, ...]) -> Tensor:
 
 
 def _forward(w: dict[str, Tensor], x: Tensor, n: int) -> Tensor:
-    """As `Network.corrections`, before its scale."""
+    """The same as `Network.corrections`, before scaling."""
     end = n + len(USER_FEATURES)
     user = relu(x[:, n:end] @ w["user"].T + w["user_bias"])
     item = relu(x[:, end:] @ w["item"].T + w["item_bias"])

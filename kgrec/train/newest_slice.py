@@ -1,7 +1,7 @@
-"""The newest slice: the latest of some new interactions, on which a new model is compared with the one before it.
+"""The newest slice: the latest of some new interactions, on which a new model is compared with its predecessor.
 
-Enters: histories before and after new interactions, and two models. Leaves: which rows are new and which are held out, and a `Comparison`.
-Nothing is written.
+Enters: histories before and after new interactions, and two models. Leaves: which rows are new and which are held out, and a
+`Comparison`. Nothing is written.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ from kgrec.train.validation import MAX_QUERIES
 LISTED = 20
 #: share of the new positive interactions that is held out
 HELD_OUT_SHARE = 0.2
-#: probability of an accident below which a difference is no noise
+#: p value below which a difference counts as significant
 _LEVEL = 0.05
-#: users whose lists are made at once
+#: number of users whose lists are computed at once
 _USERS = 512
 
 
@@ -38,7 +38,7 @@ class Comparison:
 
     #: length of the lists
     k: int
-    #: users with held-out interactions and a history before them
+    #: number of users with held-out interactions and an earlier history
     users: int
     #: mean NDCG of the parent, and of the refreshed model; nan without users
     before: float
@@ -55,16 +55,16 @@ class Comparison:
 
     @property
     def is_worse(self) -> bool:
-        """Whether the refreshed model ranks worse beyond noise; of fewer than six users the test can never tell."""
+        """Whether the refreshed model ranks significantly worse; with fewer than six users the test can never show it."""
         return self.after < self.before and self.p < _LEVEL
 
 
 def new_rows(before: Histories, after: Histories) -> np.ndarray:
-    """Which rows of `after` are new: pairs of user and item that `before` lacks, or has as liked and not, or the reverse.
+    """Which rows of `after` are new: pairs of user and item that `before` lacks, or has with the opposite preference.
 
     Args:
         before: Its users and items are the first ones of `after`.
-        after: The later histories, of n rows.
+        after: The later histories, with n rows.
 
     Returns:
         shape (n,), bool.
@@ -73,15 +73,15 @@ def new_rows(before: Histories, after: Histories) -> np.ndarray:
 
 
 def newest(histories: Histories, new: np.ndarray, share: float) -> np.ndarray:
-    """Which new rows are the newest ones: by time, or without times by their place in the history.
+    """Which new rows are the newest: by time, or by position in the history if there are no times.
 
     Args:
-        histories: Of n rows.
+        histories: Histories with n rows.
         new: Which rows are new; shape (n,), bool.
-        share: Of the new positive rows, rounded up; none if there is only one.
+        share: Share of the new positive rows, rounded up; none if there is only one.
 
     Returns:
-        shape (n,), bool; positive rows alone.
+        shape (n,), bool; only positive rows.
     """
     rows = np.flatnonzero(new & histories.positive)
     until_end = histories.indptr[histories.users()[rows].astype(np.int64) + 1] - rows
@@ -96,15 +96,15 @@ def newest(histories: Histories, new: np.ndarray, share: float) -> np.ndarray:
 def compared(
     before: Model, after: Model, shown: Histories, held: np.ndarray, whole: Histories, seed: int
 ) -> Comparison:
-    """Compare two models on held-out interactions; none of a user's shown items is listed.
+    """Compare two models on held-out interactions; no list contains items that were shown.
 
     Args:
         before: The parent.
         after: The refreshed model.
-        shown: `whole` without the held-out rows; both models make lists of them.
+        shown: `whole` without the held-out rows; both models make lists from them.
         held: Which rows of `whole` are held out; shape (n,), bool.
         whole: All histories.
-        seed: Draws the users, where there are more than MAX_QUERIES, and the resamples.
+        seed: Draws the users, if there are more than MAX_QUERIES, and the resamples.
     """
     truth = whole.of_rows(held).matrix(positive_only=False)
     asked = np.flatnonzero((np.diff(truth.indptr) > 0) & shown.has_positive)
@@ -115,13 +115,13 @@ def compared(
 
 
 def compared_by_name(before: Model, after: Model, held: Interactions, seed: int) -> Comparison:
-    """Compare two models that number users and items differently, each by the histories that it has.
+    """Compare two models that number users and items differently; each uses its own histories.
 
     Args:
-        before: The model that is there.
-        after: The one that is to replace it.
-        held: Interactions that neither model has; a positive one with an item that a model lacks is missed by it.
-        seed: As of `compared`.
+        before: The current model.
+        after: The model that is to replace it.
+        held: Interactions unknown to both models; a positive one with an item that a model lacks counts as a miss of that model.
+        seed: As in `compared`.
     """
     truth = held.matrix()
     rows = np.stack([model.users.ids(held.users.labels) for model in (before, after)])
@@ -142,7 +142,7 @@ def compared_by_name(before: Model, after: Model, held: Interactions, seed: int)
 
 
 def _comparison(before: np.ndarray, after: np.ndarray, seed: int) -> Comparison:
-    """The figures of NDCG per user."""
+    """The metrics, from NDCG per user."""
     if not len(before):
         return Comparison(LISTED, 0, math.nan, math.nan, math.nan, math.nan, math.nan)
     differences, rng = after - before, np.random.default_rng(seed)
@@ -153,7 +153,7 @@ def _comparison(before: np.ndarray, after: np.ndarray, seed: int) -> Comparison:
 
 
 def _ndcg(model: Model, histories: Histories, truth: sp.csr_matrix, positives: np.ndarray) -> np.ndarray:
-    """NDCG of each user; shape (len(histories),), float64."""
+    """NDCG per user; shape (len(histories),), float64."""
     found = []
     for start in range(0, len(histories), _USERS):
         some = np.arange(start, min(start + _USERS, len(histories)))
@@ -165,6 +165,6 @@ def _ndcg(model: Model, histories: Histories, truth: sp.csr_matrix, positives: n
 
 
 def _keys(histories: Histories, n_items: int) -> np.ndarray:
-    """A number per user, item and whether it is liked; shape (n,), int64."""
+    """A number per user, item and preference (liked or not); shape (n,), int64."""
     pair = histories.users().astype(np.int64) * n_items + histories.item
     return np.asarray(2 * pair + histories.positive)

@@ -14,9 +14,9 @@ from torch import Tensor
 
 from kgrec.encode.item_encoder import ItemEncoder
 
-#: rows per step of the sparse update, which fit in the processor's cache
+#: rows per step of the sparse update, chosen to fit in the processor's cache
 _ROWS_PER_STEP = 1024
-#: learning rate of the order's parameters, relative to the others
+#: learning rate of the order parameters, relative to the others
 _ORDER_SHARE = 0.2
 
 
@@ -24,7 +24,7 @@ class Optimizer:
     """Adam (Kingma & Ba 2015) for one run.
 
     Args:
-        encoder: its parameters are updated, the tables with sparse gradients by `RowAdam`.
+        encoder: its parameters are updated; tables with sparse gradients use `RowAdam`.
         learning_rate: the peak.
         steps: number of steps of the run.
         warmup: number of steps over which the learning rate rises.
@@ -84,11 +84,11 @@ class Optimizer:
 
 
 class RowAdam(torch.optim.Optimizer):
-    """Adam without momentum, for tables with sparse gradients: rows without a gradient stay unchanged.
+    """Adam without momentum, for tables with sparse gradients: rows without a gradient do not change.
 
-    The cost of a step depends on the number of its rows, not on the length of the table. Adam's momentum moves a row for about
-    ten steps after its gradient; here the row moves the whole way at once. The running mean square of its gradients decays by the
-    number of steps since the row's last gradient, as if it had been updated with zeros.
+    The cost of a step depends on the number of its rows, not on the length of the table. Adam's momentum moves a row for about ten
+    steps after its gradient; here the row moves the whole way at once. The running mean square of a row's gradients decays by the
+    number of steps since its last gradient, as if it had been updated with zeros.
     """
 
     def __init__(self, tables: list[torch.nn.Parameter]) -> None:
@@ -96,7 +96,7 @@ class RowAdam(torch.optim.Optimizer):
 
     @torch.no_grad()
     def step(self, closure: Any = None) -> None:  # type: ignore[override]
-        """Update the rows of the gradients."""
+        """Update the rows that have a gradient."""
         assert closure is None
         for group in self.param_groups:
             # A table that the step did not read has no gradient.
@@ -119,7 +119,7 @@ class RowAdam(torch.optim.Optimizer):
             square = state["exp_avg_sq"].index_select(0, some).mul_(beta**passed)
             square.addcmul_(slope, slope, value=1 - beta)
             state["exp_avg_sq"].index_copy_(0, some, square)
-            # In place: `square` was copied into the state above, and is not needed any more.
+            # In place: `square` was copied into the state above, and is no longer needed.
             update = slope / square.sqrt_().div_(scale).add_(group["eps"])
             table.index_add_(0, some, update, alpha=-group["lr"])
         state["last"].index_fill_(0, rows, float(state["step"]))

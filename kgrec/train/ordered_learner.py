@@ -1,6 +1,6 @@
-"""The ordered learner: fits the encoder's parameters to the order of histories.
+"""The ordered learner, which fits the encoder's parameters to the order of histories.
 
-Enters: features of the items, histories in the order of time, and hyperparameters. Leaves: an ItemEncoder whose `order` is learned.
+Enters: features of the items, histories in time order, and hyperparameters. Leaves: an ItemEncoder with a trained `order`.
 Nothing is written.
 
 A training step predicts each item of some histories from the items before it, by a softmax over a uniform sample of the catalogue.
@@ -22,16 +22,16 @@ from kgrec.graph.histories import Histories
 from kgrec.train.data import Hyperparameters, TrainingData
 from kgrec.train.learner import Learner
 
-#: sequences up to these lengths are computed together
+#: upper bounds of the length classes that are computed together
 _WIDTHS = (6, 12, 25)
 
 
 class OrderedLearner(Learner):
     """One encoder with order, its optimiser and its schedule, on one set of histories."""
 
-    #: items that the softmax of a step has beside the true one
+    #: number of items in the softmax of a step besides the true one
     negatives = 256
-    #: share of the items before a position that are left out
+    #: share of earlier items that a step leaves out
     input_dropout = 0.2
 
     def __init__(
@@ -70,7 +70,7 @@ class OrderedLearner(Learner):
             encoder.rows(encoder.identity, at) * torch.from_numpy(keep.astype(np.float32)).to(device)[:, None]
         )
         z = encoder.items(EncoderInputs(self.data.features.take(items), device), identity)
-        # a last row of zeros, which stands for what is past the end of a sequence
+        # a last row of zeros, which represents positions past the end of a sequence
         z = torch.cat([z, z.new_zeros(1, z.shape[1])])
         weight = torch.exp(-encoder.degree_exponent * self.log_degree[at])
         weight = torch.cat([weight, weight.new_ones(1)])[:, None]
@@ -92,31 +92,31 @@ class OrderedLearner(Learner):
         return loss.item()
 
     def _logits(self, users: Tensor, z: Tensor, true: Tensor, negatives: np.ndarray) -> Tensor:
-        """Of the true item, in the first column, and of the negatives; shape (n, 1 + n_negatives)."""
+        """Logits of the true item, in the first column, and of the negatives; shape (n, 1 + n_negatives)."""
         others = torch.from_numpy(negatives).to(users.device)
         scaled = users / self.hyperparameters.temperature
         own = (scaled * embedding(true, z)).sum(dim=1, keepdim=True)
-        # Each negative stands for as many items as the catalogue has per negative.
+        # Each negative represents the number of catalogue items per negative.
         rest = scaled @ embedding(others, z).T + math.log(max(1.0, (len(self.known) - 1) / len(negatives)))
         rest = rest.masked_fill(others[None, :] == true[:, None], -1e4)
         return torch.cat([own, rest], dim=1)
 
 
 class TransformerLearner(OrderedLearner):
-    """The learner of the Transformer, which gains from more negatives, and drops numbers rather than items."""
+    """The learner of the Transformer, which benefits from more negatives, and uses dropout of numbers rather than of items."""
 
     negatives = 1024
     input_dropout = 0.0
 
     def epoch(self) -> float:
         """Mean loss of one pass over the users."""
-        # Dropout draws from torch's generator: seeded like this, a resumed run goes on as the interrupted one would have.
+        # Dropout draws from torch's generator. With this seed, a resumed run continues exactly as the interrupted one would have.
         torch.manual_seed(int(self.rng.integers(2**63)))
         return super().epoch()
 
 
 def _by_length(sequences: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
-    """Rows of sequences of like length, and the length of the longest of them: padding all to one length costs several times more."""
+    """Rows of sequences of similar length, and the longest length among them; padding all to one length costs several times more."""
     length = (sequences >= 0).sum(axis=1)
     shorter = 0
     for width in (*_WIDTHS, sequences.shape[1]):

@@ -3,8 +3,8 @@
 Enters: examples of held-out queries. Leaves: the ranker that ranks them better than the fused score, if there is one. Nothing is
 written.
 
-Each kind is cross-fitted: the users are in four parts, and the candidates of each are ranked by what the others taught. A ranker is
-chosen only if its NDCG beats that of the fused score, and a paired test over users finds that this is no accident (Fisher's
+Each kind is cross-fitted: the users are divided into four folds, and the candidates of each fold are ranked by a ranker fitted to the
+other folds. A ranker is chosen only if its NDCG beats that of the fused score and a paired test over users is significant (Fisher's
 randomisation test, corrected for the number of kinds by Holm 1979). The chosen kind is then fitted to all queries.
 """
 
@@ -27,32 +27,32 @@ from kgrec.train.network_ranker import fit_network
 
 logger = logging.getLogger(__name__)
 
-#: the simplest first: of equal ones it is chosen
+#: simplest first; among equal kinds the first is chosen
 FITTERS: Mapping[str, Callable[[Examples, int], LearnedRanker]] = {
     "gate": fit_gate,
     "boosted": fit_boosted,
     "network": fit_network,
 }
-#: parts of the users
+#: number of folds of users
 _FOLDS = 4
-#: probability of an accident from which on a ranker is left out
+#: p value from which on a ranker is rejected
 _LEVEL = 0.05
-#: users with a hit among their candidates below which nothing is learned: a test could not tell
+#: smallest number of users with a hit among their candidates; with fewer, a test could not reach significance
 _MIN_USERS = 50
 
 
 @dataclass(frozen=True)
 class RankerChoice:
-    """A learned ranker, and how the kinds that were tried ranked held-out interactions."""
+    """A learned ranker, and how well the tried kinds ranked held-out interactions."""
 
-    #: None: the fused score ranks as well
+    #: None: no ranker beats the fused score
     ranker: LearnedRanker | None = None
-    #: NDCG of the fused score, and of each kind, cross-fitted; and the p value of the difference
+    #: NDCG of the fused score and of each cross-fitted kind; and the p value of the difference
     figures: dict[str, float] = field(default_factory=dict)
 
 
 def tried_kinds(name: RankerName) -> tuple[str, ...]:
-    """The kinds that an option stands for; "auto" leaves out what is not installed."""
+    """The kinds that an option includes; "auto" leaves out kinds that are not installed."""
     if name == "none":
         return ()
     if name != "auto":
@@ -66,15 +66,15 @@ def choose_ranker(
     """The ranker that beats the fused score on held-out interactions.
 
     Args:
-        name: what is tried.
+        name: the kinds to try.
         examples: candidates of held-out queries.
         positives: number of held-out interactions of each query; shape (n_queries,).
         users: user of each query; shape (n_queries,).
         k: length of the lists.
-        seed: draws the parts of the users, and what the rankers draw.
+        seed: draws the folds of the users, and the random numbers of the rankers.
 
     Raises:
-        ConfigError: The kind that is named needs a library that is not installed.
+        ConfigError: The named kind needs a library that is not installed.
     """
     kinds, with_hits = tried_kinds(name), len(np.unique(users[examples.hits.any(axis=1)]))
     if not kinds or with_hits < _MIN_USERS:
@@ -96,7 +96,7 @@ def choose_ranker(
         mean = float(reached[kind].mean())
         figures |= {kind: mean, f"{kind}_p": p}
         logger.info("ranker %s: NDCG %.4f, fused score %.4f, p %.4f", kind, mean, figures["fused"], p)
-        # the test is of users, and a user may have many queries: both means must be higher
+        # the test is over users, and a user may have many queries: both means must be higher
         if p < _LEVEL and gained[kind] > 0 and mean > figures["fused"] * MIN_GAIN:
             better[kind] = mean
     if not better:
@@ -108,7 +108,7 @@ def choose_ranker(
 def _cross_fitted(
     fit: Callable[[Examples, int], LearnedRanker], examples: Examples, fold: np.ndarray, seed: int
 ) -> np.ndarray:
-    """Corrections of each query by the ranker that the other folds taught; shape (n_queries, width), float32."""
+    """Corrections of each query by the ranker fitted to the other folds; shape (n_queries, width), float32."""
     found = np.zeros(examples.scores.shape, np.float32)
     for number in range(_FOLDS):
         mine = fold == number
@@ -120,8 +120,8 @@ def _cross_fitted(
 
 
 def _quality(scores: np.ndarray, hits: np.ndarray, positives: np.ndarray, k: int) -> np.ndarray:
-    """NDCG of the lists of each query; shape (n_queries,)."""
-    # candidates stand in the order of their rows, so a stable sort breaks ties as lists do
+    """NDCG per query; shape (n_queries,)."""
+    # candidates are in row order, so a stable sort breaks ties as lists do
     order = np.argsort(-scores, axis=1, kind="stable")[:, :k]
     listed = np.take_along_axis(hits, order, axis=1)
     return ndcg(np.pad(listed, ((0, 0), (0, max(0, k - listed.shape[1])))), positives)

@@ -1,14 +1,14 @@
-"""A refresh: a trained model goes on learning, from newer interactions and a replay of old ones.
+"""A refresh: continues training on newer interactions and a replay of older ones.
 
-Enters: a model, and the same model with newer items and interactions put in. Leaves: a `RefreshOutcome`: another `Model`, or the reason why
-the parent stays. Nothing is written.
+Enters: a model, and the same model with newer items and interactions added. Leaves: a `RefreshOutcome`, which holds another `Model` or
+the reason why the parent is kept. Nothing is written.
 
-The encoder starts from the parent's parameters, aligned by name, and learns from the histories with new interactions, and from a sample of
-the others, so that it does not forget them (experience replay: Rolnick et al. 2019, "Experience replay for continual learning"). The
-hyperparameters and the fusion weights stay. Item-item weights, popularity and the index are made anew from all histories, so they are
-those of a full training with the same options.
+The encoder starts from the parent's parameters, aligned by name. It learns from the histories with new interactions, and from a sample
+of the others so that it does not forget them (experience replay: Rolnick et al. 2019, "Experience replay for continual learning"). The
+hyperparameters and the fusion weights do not change. Item-item weights, popularity and the index are computed again from all histories,
+so they equal those of a full training with the same options.
 
-This happens twice: without the newest slice of the new interactions, to compare the result with the parent on that slice, and then with all of them.
+This happens twice: first without the newest slice of the new interactions, to compare the result with the parent on it, then with all of them.
 """
 
 from __future__ import annotations
@@ -40,20 +40,20 @@ from kgrec.train.threads import threads
 
 logger = logging.getLogger(__name__)
 
-#: share of the histories without new interactions that a refresh learns from, too
+#: share of the histories without new interactions that a refresh replays
 REPLAY = 0.2
-#: epochs of a refresh, and its learning rate, relative to those of the training
+#: epochs and learning rate of a refresh, relative to those of the training
 _EPOCHS, _RATE = 1 / 3, 0.5
 
 
 @dataclass(frozen=True)
 class RefreshOutcome:
-    """What came of a refresh."""
+    """The outcome of a refresh."""
 
-    #: the refreshed model; None: the parent stays
+    #: the refreshed model; None: the parent is kept
     model: Model | None
     comparison: Comparison
-    #: what came in, and the figures: the entry of the model's lineage
+    #: what was added, and the metrics; this becomes an entry of the model's lineage
     lineage: dict[str, Any]
 
     @property
@@ -71,19 +71,19 @@ def refreshed(
     replay: float = REPLAY,
     force: bool = False,
 ) -> RefreshOutcome:
-    """Learn from what came since a model was trained.
+    """Learn from items and interactions that are newer than a model's training.
 
     Args:
-        parent: The model as it was trained or refreshed last.
-        grown: The same with newer items and interactions, which `Recommender.add_items` and `add_interactions` put in.
-        text_encoder: The one of the training; None leaves texts out.
+        parent: The model as last trained or refreshed.
+        grown: The same model with newer items and interactions, added by `Recommender.add_items` and `add_interactions`.
+        text_encoder: The one used in training; None: texts are ignored.
         watcher: Receives the progress.
-        replay: Share of the histories without new interactions that are learned from, too; 0 to 1.
-        force: Take the refreshed model even if it ranks worse than its parent.
+        replay: Share of the histories without new interactions to learn from as well; 0 to 1.
+        force: Accept the refreshed model even if it ranks worse than its parent.
 
     Raises:
-        TrainingError: Nothing is new, or the parent learned from no interactions, or the loss is no longer a finite number.
-        ConfigError: The text encoder is another than that of training.
+        TrainingError: Nothing is new, the parent was trained without interactions, or the loss is not finite.
+        ConfigError: The text encoder differs from that of training.
     """
     before = LiveHistories.of(parent.histories).whole.with_items(len(grown.items))
     whole = LiveHistories.of(grown.histories).whole
@@ -118,13 +118,13 @@ def _check(parent: Model, grown: Model, new: np.ndarray) -> None:
     if not new.any() and len(parent.items) == len(grown.items):
         raise TrainingError(
             "No interaction and no item is new to the model, so there is nothing to learn.",
-            "Give interactions that came since its training.",
+            "Give interactions that are newer than its training.",
         )
 
 
 @dataclass
 class _Refresh:
-    """One refresh: what its two runs share."""
+    """One refresh: the state that its two runs share."""
 
     parent: Model
     grown: Model
@@ -151,7 +151,7 @@ class _Refresh:
         watcher.begin("weighting neighbours")
         featurizer = parameters.featurizer.grown(facts, config.encoder.label_tokens)
         data = training_data(facts, featurizer, _as_learned(parent, grown.histories), config)
-        # another sample in each refresh of a lineage
+        # each refresh of a lineage draws another sample
         rng = np.random.default_rng([config.train.seed, len(parent.metrics.get(LINEAGE, []))])
         replayed = rng.random(len(grown.histories)) < replay
         return cls(parent, grown, watcher, data, choice_of(parent, data), replayed, [])
@@ -175,7 +175,7 @@ class _Refresh:
         ranker = made.rescorer.ranker
         if ranker is not None and ranker.source.names != _ranker_features(self.parent):
             logger.warning(
-                "The learned ranker is left out: the most frequent neighbours of items are others now."
+                "The learned ranker is dropped, because the set of the items' most frequent neighbours has changed."
             )
             made = replace(made, rescorer=replace(made.rescorer, ranker=None))
         return replace(
@@ -193,7 +193,7 @@ class _Refresh:
         encoder = continued_encoder(parameters, data, chosen.user)
         progress = RunProgress("refresh", some, lambda record: self._add(record, 2 * epochs))
         encoder = learn(data, histories, some, progress, encoder=encoder, users=users)
-        # the whitening of a model of an older version is not known, so it stayed in the parameters
+        # the whitening of a model from an older version is unknown, so it stays in the parameters
         whitening = None
         if WHITENING in parameters.arrays:
             whitening = encoder.whiten(data.inputs, self.choice.whitening)
@@ -206,7 +206,7 @@ class _Refresh:
 
 
 def _as_learned(parent: Model, histories: Histories | LiveHistories) -> Histories:
-    """The histories with an order only if the parent learned the next item."""
+    """The histories, with an order only if the parent predicts the next item."""
     whole = LiveHistories.of(histories).whole
     target = (parent.metrics.get("chosen") or {}).get("target")
     if target is None:
@@ -222,7 +222,7 @@ def _ranker_features(model: Model) -> tuple[str, ...]:
 def _entry(
     parent: Model, grown: Model, before: Histories, whole: Histories, new: np.ndarray, comparison: Comparison
 ) -> dict[str, Any]:
-    """What came in, and the figures before and after; plain values."""
+    """What was added, and the metrics before and after, as plain values."""
     liked = new & whole.positive
     with_interactions = np.union1d(whole.item[liked], before.item[before.positive])
     known = int(np.count_nonzero(parent.items.trained.whole))

@@ -38,19 +38,19 @@ def learn(
 ) -> ItemEncoder:
     """Train an encoder.
 
-    An item without positive interactions has no residual, like a new item. A node that is a neighbour of unknown items only has
-    an embedding of zero: nothing can be learned about it.
+    An item without positive interactions has no residual, like a new item. A node that is a neighbour of unknown items only gets an
+    embedding of zero, because nothing can be learned about it.
 
     Args:
         data: the items and the configuration.
-        histories: their positive interactions are learned.
+        histories: their positive interactions are the training data.
         hyperparameters: of this run.
         progress: records each epoch, and may save and restore the state of the run.
-        encoder: is trained further; None: a fresh one is made.
-        users: rows of the users whose histories are learned from; None: all.
+        encoder: the encoder to train further; None: a fresh one.
+        users: rows of the users to learn from; None: all.
 
     Raises:
-        TrainingError: The loss is no longer a finite number.
+        TrainingError: The loss is not finite.
     """
     encoder = fresh_encoder(data, hyperparameters.user) if encoder is None else encoder
     learner = LEARNERS[hyperparameters.user](encoder, data, histories, hyperparameters, users)

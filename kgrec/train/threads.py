@@ -1,8 +1,8 @@
-"""Threads that training computes with.
+"""Number of threads used in training.
 
-Enters: a number of threads, a rule, or nothing. Leaves: blocks in which torch computes with as many.
+Enters: a number of threads, a rule, or nothing. Leaves: blocks in which torch uses that many threads.
 
-OpenMP's threads are not in a child that was forked: there torch computes with one thread.
+A forked child does not inherit OpenMP's threads, so torch uses one thread there.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ class threads:  # noqa: N801  # used as a function in a `with`
     """Torch's thread count within a block.
 
     Args:
-        count: As `thread_count` takes it.
+        count: As in `thread_count`.
     """
 
     def __init__(self, count: int | Literal["idle"] | None) -> None:
@@ -38,11 +38,11 @@ class threads:  # noqa: N801  # used as a function in a `with`
 
 
 def thread_count(asked: int | Literal["idle"] | None, environment: Mapping[str, str] = os.environ) -> int:
-    """How many threads to compute with, at least one.
+    """Number of threads to use, at least one.
 
     Args:
         asked: A number; "idle": the cores that no other process is using now; None: all cores that this process may use.
-        environment: Its OMP_NUM_THREADS replaces the number of cores, and is the most that "idle" gives.
+        environment: Its OMP_NUM_THREADS replaces the number of cores, and limits "idle".
     """
     if isinstance(asked, int):
         return asked
@@ -51,17 +51,17 @@ def thread_count(asked: int | Literal["idle"] | None, environment: Mapping[str, 
 
 
 def usable_cores(root: Path = Path("/")) -> int:
-    """Cores that this process may use, at least one: those of its affinity, and no more than the quota of its cgroups.
+    """Number of cores that this process may use, at least one: those of its affinity, limited by the quota of its cgroups.
 
     Args:
-        root: Holds `proc` and `sys`.
+        root: Contains `proc` and `sys`.
     """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return max(1, min([cores, *(int(quota) for quota in _quotas(root))]))
 
 
 def idle_cores() -> int:
-    """Usable cores that no process is using, by the load of the last minute; at least one.
+    """Number of usable cores that no process is using, by the load of the last minute; at least one.
 
     Two threads of torch on a machine with one free core are many times slower than one thread.
     """
@@ -70,13 +70,13 @@ def idle_cores() -> int:
 
 
 def _omp_num_threads(environment: Mapping[str, str]) -> int | None:
-    """The first number of OMP_NUM_THREADS, which may have one per level of nesting; None where there is none."""
+    """The first number in OMP_NUM_THREADS, which may have one number per nesting level; None if it has none."""
     first = environment.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
     return int(first) if first.isdecimal() and int(first) else None
 
 
 def _quotas(root: Path) -> Iterator[float]:
-    """CPU quotas, in cores, of the control groups of this process and of the groups that these are in."""
+    """CPU quotas, in cores, of the control groups of this process and of their parent groups."""
     with suppress(OSError):
         for line in (root / "proc/self/cgroup").read_text().splitlines():
             _, controllers, path = line.split(":", 2)
@@ -87,7 +87,7 @@ def _quotas(root: Path) -> Iterator[float]:
 
 
 def _quotas_above(mount: Path, path: str, quota: Callable[[Path], float]) -> Iterator[float]:
-    """Of a group and those around it; a container may see its own group alone, as `mount`."""
+    """Quotas of a group and its parents; a container may see only its own group, as `mount`."""
     group = mount / path.lstrip("/")
     for folder in (group, *group.parents):
         with suppress(OSError, ValueError, ZeroDivisionError):
@@ -97,13 +97,13 @@ def _quotas_above(mount: Path, path: str, quota: Callable[[Path], float]) -> Ite
 
 
 def _quota_of_2(folder: Path) -> float:
-    """Of a group of version 2; ValueError where its quota is "max"."""
+    """Quota of a version 2 group; ValueError if it is "max"."""
     quota, period = (folder / "cpu.max").read_text().split()
     return int(quota) / int(period)
 
 
 def _quota_of_1(folder: Path) -> float:
-    """Of a group of version 1, where -1 is no quota."""
+    """Quota of a version 1 group; -1 means no quota."""
     quota = int((folder / "cpu.cfs_quota_us").read_text())
     if quota < 0:
         raise ValueError
@@ -111,7 +111,7 @@ def _quota_of_1(folder: Path) -> float:
 
 
 def _in_forked_child() -> None:
-    """OpenMP's threads are not in a child that was forked: torch would wait for them forever."""
+    """Use one thread, because a forked child has no OpenMP threads and torch would wait for them forever."""
     if torch := sys.modules.get("torch"):
         torch.set_num_threads(1)
 

@@ -15,28 +15,28 @@ from kgrec.graph.histories import Histories
 from kgrec.graph.interactions import of_items
 from kgrec.metrics.topk import some_of
 
-#: histories that validation asks about at most
+#: largest number of histories that validation queries
 MAX_QUERIES = 5_000
 
 
 @dataclass(frozen=True, eq=False)
 class Queries:
-    """Histories, and what followed them."""
+    """Histories, and the items that followed them."""
 
-    #: n_queries of them
+    #: n_queries histories
     histories: Histories
-    #: what followed; shape (n_queries, n_items)
+    #: items that followed; shape (n_queries, n_items)
     truth: sp.csr_matrix
-    #: items that are not listed; shape (n_queries, n_items)
+    #: items excluded from the lists; shape (n_queries, n_items)
     seen: sp.csr_matrix
-    #: who asks: several queries may be of one user; shape (n_queries,), int
+    #: user of each query; a user may have several queries; shape (n_queries,), int
     users: np.ndarray
 
     def __len__(self) -> int:
         return len(self.histories)
 
     def take(self, rows: np.ndarray) -> Queries:
-        """Some of the queries, by their rows or a mask."""
+        """Some of the queries, by row or mask."""
         rows = np.flatnonzero(rows) if rows.dtype == bool else rows
         return Queries(self.histories.take(rows), self.truth[rows], self.seen[rows], self.users[rows])
 
@@ -45,7 +45,7 @@ class Queries:
 class ValidationSplit:
     """A training part and a held-out part of the interactions."""
 
-    #: training part; its positive interactions are learned from
+    #: training part; its positive interactions are the training data
     histories: Histories
     #: held-out part; shape (n_users, n_items)
     valid: sp.csr_matrix
@@ -57,14 +57,14 @@ class ValidationSplit:
     excluded: np.ndarray
     #: items excluded from the list of each user: those of the training part, and disliked ones; shape (n_users, n_items)
     seen: sp.csr_matrix
-    #: what followed each moment of a history, where histories have an order; None: what a user did is one set
+    #: what followed each moment of a history, if histories have an order; None: the interactions of a user are an unordered set
     moments: Queries | None = None
-    #: draws the queries, where there are more than MAX_QUERIES
+    #: draws the queries, if there are more than MAX_QUERIES
     seed: int = 0
 
     @cached_property
     def queries(self) -> Queries:
-        """What validation asks: at most MAX_QUERIES, each with a history and something that followed."""
+        """The queries of validation: at most MAX_QUERIES, each with a history and at least one item that followed."""
         if self.moments is not None:
             return self.moments.take(some_of(np.arange(len(self.moments)), MAX_QUERIES, self.seed))
         users = some_of(self.evaluated_users, MAX_QUERIES, self.seed)
@@ -105,7 +105,7 @@ class ValidationSplit:
     def if_unwanted(self) -> ValidationSplit:
         """The split of the scenario in which items without interactions are unwanted rather than new.
 
-        They take places in the lists and are never relevant. The items held out whole, which stand for new ones, are excluded.
+        They take positions in lists and are never relevant. The items held out whole, which represent new items, are excluded.
         """
         moments = self.moments
         if moments is not None:
@@ -116,13 +116,13 @@ class ValidationSplit:
 
 
 def moments_of(whole: Histories, held_out: sp.csr_matrix, new: np.ndarray, most: int, seed: int) -> Queries:
-    """A query for each held-out interaction: what the user had before it, and that item.
+    """A query per held-out interaction: the user's interactions before it, and its item.
 
     Args:
         whole: all interactions, in the order of time.
-        held_out: nonzero for those that are held out; shape (n_users, n_items).
-        new: items that were held out whole, which no history has; shape (n_items,), bool.
-        most: queries at most.
+        held_out: nonzero for held-out interactions; shape (n_users, n_items).
+        new: items held out whole, which no history contains; shape (n_items,), bool.
+        most: largest number of queries.
         seed: draws them.
     """
     user = np.repeat(np.arange(len(whole)), np.diff(whole.indptr))

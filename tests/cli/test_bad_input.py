@@ -45,7 +45,7 @@ BUILD: dict[str, tuple[Callable[[Path], object], str, str]] = {
     "mapping is no YAML": (
         lambda c: edit(c / "kgrec.yaml", "nodes:", "nodes: ["),
         "kgrec.yaml:5: not YAML: did not find expected ',' or ']'.",
-        "Mend the indentation or the quotes there.",
+        "Correct the indentation or the quotes there.",
     ),
     "mapping with an unknown key": (
         lambda c: edit(c / "kgrec.yaml", "interactions:", "interaction:"),
@@ -55,12 +55,12 @@ BUILD: dict[str, tuple[Callable[[Path], object], str, str]] = {
     "file missing": (
         lambda c: (c / "films.csv").rename(c / "film.csv"),
         "{c}/films.csv does not exist.",
-        "Mend `file:` in the mapping. Did you mean 'film.csv' or 'log.csv'?",
+        "Correct `file:` in the mapping. Did you mean 'film.csv' or 'log.csv'?",
     ),
     "log missing": (
         lambda c: (c / "log.csv").unlink(),
         "{c}/log.csv does not exist.",
-        "Mend `file:` in the mapping.",
+        "Correct `file:` in the mapping.",
     ),
     "file empty": (
         lambda c: (c / "films.csv").write_bytes(b""),
@@ -123,7 +123,7 @@ def test_rows_in_another_encoding_are_counted(run: Run, catalogue: Path, tmp_pat
     assert code == 3
     assert problem.startswith("films.csv: 1 of 6 rows are bad; 1 of them: '")
     assert "has bytes that are not utf-8, first at films.csv:5: " in problem
-    assert remedy.startswith("Mend these rows, or give the file's `encoding:`, such as latin-1.")
+    assert remedy.startswith("Correct these rows, or give the file's `encoding:`, such as latin-1.")
 
 
 def test_a_duplicate_key_is_counted_and_the_build_goes_on(run: Run, catalogue: Path, tmp_path: Path):
@@ -139,7 +139,7 @@ def test_a_duplicate_key_is_counted_and_the_build_goes_on(run: Run, catalogue: P
     assert problem == (
         "films.csv: 1 of 8 rows are bad; 1 of them: has the key of an earlier row, first at films.csv:9."
     )
-    assert remedy == "Mend the file, or raise `errors: stop_above` (0.01 of the rows)."
+    assert remedy == "Correct the file, or raise `errors: stop_above` (0.01 of the rows)."
     assert not (tmp_path / "other").exists()
     with (catalogue / "kgrec.yaml").open("a") as file:
         file.write("errors: {stop_above: 0.2}\n")
@@ -153,7 +153,7 @@ def test_unknown_items_of_the_log_are_counted_and_placed(run: Run, catalogue: Pa
     answer = run("build", catalogue / "kgrec.yaml", "-o", tmp_path / "graph")
     assert answer.error == (
         3,
-        'log.csv: 2 of 4 rows name an unknown item, first log.csv:3: "f9"; keys of the items are such as "f1".',
+        'log.csv: 2 of 4 rows name an unknown item, first log.csv:3: "f9"; keys of the items look like "f1".',
         "No likely cause was found: check `item:` and the keys of the items. Or raise `errors: unmatched` (0.2 of the rows).",
     )
     with (catalogue / "kgrec.yaml").open("a") as file:
@@ -238,7 +238,7 @@ def test_no_item(run: Run, catalogue: Path, tmp_path: Path):
     assert run("build", catalogue / "kgrec.yaml", "-o", graph).code == 0
     assert run("train", graph, "-o", tmp_path / "model", *QUICK).error == (
         2,
-        "The graph has no item.",
+        "The graph has no items.",
         "Add rows to the item table, or mark another table with `item: true` in the mapping.",
     )
 
@@ -322,7 +322,7 @@ WRONG: dict[str, tuple[str, str, str]] = {
     # inspect
     "inspect something else": (
         "inspect {c}",
-        "{c}: has no manifest.json, so it is no folder of kgrec.",
+        "{c}: has no manifest.json, so it was not written by kgrec.",
         "Give the path of a graph or model folder.",
     ),
     "train on a model": ("train {model}", "{model} is a model folder.", "This needs a graph folder."),
@@ -467,12 +467,12 @@ WRONG: dict[str, tuple[str, str, str]] = {
     "a history with a hole": (
         "recommend {model} --history {t}/hole.csv",
         "{t}/hole.csv:3: 'item_id' is empty.",
-        "Mend the row, or remove it.",
+        "Correct the row, or remove it.",
     ),
     "a history with a broken row": (
         "recommend {model} --history {t}/broken.csv",
         "{t}/broken.csv:3: the row cannot be split into columns.",
-        "Mend the row.",
+        "Correct the row.",
     ),
     "a history of unknown items": (
         "recommend {model} --history {t}/unknown.csv",
@@ -568,7 +568,7 @@ WRONG: dict[str, tuple[str, str, str]] = {
     "a draft of another format": (
         "init {t}/prose.txt -o {t}/k.yaml",
         "prose.txt: no delimiter splits its lines evenly into columns.",
-        "Write it as CSV; datasets in a published format are read by kgrec import FOLDER.",
+        "Write it as CSV; kgrec import FOLDER reads datasets in a published format.",
     ),
     "a draft over a mapping": (
         "init {c}/films.csv -o {c}/kgrec.yaml",

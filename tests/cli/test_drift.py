@@ -26,7 +26,7 @@ def test_a_few_interactions_say_why_they_cannot_be_measured(
     assert lines[0].split() == ["check", "value", "watch", "retrain", "p", "verdict"]
     assert lines[1].split() == ["popularity", "not", "measured"]
     assert (
-        "popularity was not measured: Interactions by the number of other users with the item. It needs"
+        "popularity was not measured: Interactions by the number of other users of the item. It needs"
         in answer.out
     )
     assert lines[-2] == "Verdict: stable."

@@ -153,7 +153,7 @@ def test_an_interrupted_run_is_resumed(
     [
         (["--protocol", "leave-one-out"], "--protocol is 'leave-one-out': input should be 'time', 'last', "),
         (["--share", "2"], "--share is 2.0: input should be less than 1."),
-        (["--protocol", "time"], "The interactions have no time, which the protocol 'time' needs."),
+        (["--protocol", "time"], "The interactions have no times, which the protocol 'time' needs."),
         (["--baselines", "populrity"], "There is no baseline 'populrity'."),
         (["--ablate", "txt"], "There is no source 'txt' to leave out."),
         (["--lists", "today.csv"], "--lists is 'today.csv'."),

@@ -138,7 +138,7 @@ def test_what_cannot_be_drafted_is_an_error_in_two_lines(run: Run, tmp_path: Pat
 
 
 MAKERS, TOOLS = "id,name\n1,Ann\n2,Bob\n", "id,title\n7,One\n8,Two\n"
-QUESTION = "Which table has the items, which are recommended?"
+QUESTION = "Which table has the items to recommend?"
 
 
 def test_what_is_doubtful_is_shown_first_and_marked(run: Run, tmp_path: Path):
@@ -147,7 +147,7 @@ def test_what_is_doubtful_is_shown_first_and_marked(run: Run, tmp_path: Path):
     output = tmp_path / "kgrec.yaml"
     answer = run("init", tmp_path / "makers.csv", tmp_path / "tools.csv", "-o", output)
     assert answer.out.startswith(
-        f"CHECK 1: {QUESTION} Taken: tools.csv, since it says the most about its rows. "
+        f"CHECK 1: {QUESTION} Taken: tools.csv, since it has the most information about its rows. "
     )
     assert f"Wrote {output}. Check the 2 lines marked CHECK, and the rest, then run: " in answer.out
     assert output.read_text().startswith(f"# CHECK 1: {QUESTION} Taken: tools.csv, ")
@@ -157,7 +157,7 @@ def test_what_is_doubtful_is_shown_first_and_marked(run: Run, tmp_path: Path):
     assert said["doubts"][0] == {
         "text": QUESTION,
         "answers": ["tools.csv", "makers.csv"],
-        "reason": "it says the most about its rows",
+        "reason": "it has the most information about its rows",
     }
 
 

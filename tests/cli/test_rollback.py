@@ -52,6 +52,6 @@ def test_a_folder_without_versions(run: Run, model: Path):
     assert run("rollback", model).error == (
         2,
         f"No earlier version of {model} is kept.",
-        "kgrec build and train keep them: --keep 3, for example.",
+        "kgrec build and kgrec train keep earlier versions with --keep, for example --keep 3.",
     )
     assert run("rollback", model, "--list").out.splitlines()[1:] == ["No earlier version is kept."]

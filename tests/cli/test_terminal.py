@@ -86,7 +86,7 @@ def test_ctrl_c_in_a_training_names_what_is_kept_and_how_to_continue(graph: Path
     told = [line for line in whole(screen, 200).splitlines() if line]
     assert told[-3] == "Stopped. Existing folders are unchanged."
     assert re.fullmatch(
-        re.escape(f"{output}.checkpoint keeps ") + r"\d finished trials? of the search for options.*\.",
+        re.escape(f"{output}.checkpoint keeps ") + r"\d finished trials? of the hyperparameter search.*\.",
         told[-2],
     )
     assert told[-1] == f"Continue with: kgrec {' '.join(map(str, words))} --resume"

@@ -366,12 +366,12 @@ class Wrong:
 )
 def test_lists_that_are_no_rows_of_items_fail_with_their_reason(fold, lists):
     (entry,) = run_benchmark([Task(fold, 1)], [Wrong(lists)], [1])
-    assert entry.evaluation is None and "The lists are no rows of items" in str(entry.error)
+    assert entry.evaluation is None and "The lists are not rows of items" in str(entry.error)
 
 
 def test_a_benchmark_that_cannot_be_is_refused(fold):
     for tasks, systems, ks, problem in (
-        ([Task(fold, 2)], [Wrong(0), Wrong(0)], [1], "Two of the systems have one name"),
+        ([Task(fold, 2)], [Wrong(0), Wrong(0)], [1], "Two of the systems have the same name"),
         ([Task(fold, 2)], [Wrong(0)], [1, 3], r"ks\[1\] is 3"),
         ([], [Wrong(0)], [1], "tasks is empty"),
         ([Task(fold, 2)], [], [1], "systems is empty"),

@@ -292,13 +292,15 @@ def test_lists_of_other_users_are_no_lists_of_nobody(fold):
     others = frame([("x", "f1", 1), ("y", "f2", 1)], "rank")
     with pytest.raises(SourceError) as caught:
         evaluate_lists(fold, others)
-    assert caught.value.problem == "None of the 2 rows is of one of the 4 test users: the first is of 'x'."
+    assert (
+        caught.value.problem == "None of the 2 rows belongs to one of the 4 test users: the first is of 'x'."
+    )
     assert caught.value.remedy == "Recommend for fold.test.users.tolist(), such as 'a'."
-    with pytest.raises(SourceError, match="None of the 0 rows is of one of the 4 test users"):
+    with pytest.raises(SourceError, match="None of the 0 rows belongs to one of the 4 test users"):
         evaluate_lists(fold, others[:0])
     some = evaluate_lists(fold, pd.concat([others, frame([("d", "f1", 1)], "rank")]))
     assert some.remarks == (
-        "Left out, because the user is no test user: 2 of 3 rows.",
+        "Left out, because the user is not a test user: 2 of 3 rows.",
         "Test users without a row, whose lists count as empty: 3 of 4, such as 'a'.",
     )
 
@@ -330,7 +332,7 @@ def test_lists_in_other_frames_are_the_same(fold, change):
 
 def test_embeddings_of_users_are_no_embeddings_of_items(fold):
     users = Embeddings(Vocabulary(["a", "b"]), np.eye(2, dtype=np.float32))
-    with pytest.raises(UnknownId, match="None of the 2 embeddings is of an item of the graph"):
+    with pytest.raises(UnknownId, match="None of the 2 embeddings belongs to an item of the graph"):
         evaluate_lists(fold, frame(LISTS, "rank"), embeddings=users)
     with pytest.raises(ConfigError, match=r"^embeddings is of type ndarray"):
         evaluate_lists(fold, frame(LISTS, "rank"), embeddings=users.vectors)

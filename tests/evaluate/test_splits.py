@@ -169,7 +169,7 @@ def test_positions_are_an_order_within_a_user_and_no_times(graph):
         assert pairs(getattr(by_position, part)) == pairs(getattr(by_time, part)), part
     whole = by_position.graph.interactions
     assert whole.time is None and whole.ordered and len(whole.position) == len(whole)
-    with pytest.raises(SourceError, match="an order and no times") as caught:
+    with pytest.raises(SourceError, match="an order but no times") as caught:
         split_graph(ordered, Protocol(kind="time"))
     assert "Choose the protocol 'last'" in caught.value.remedy
 
@@ -257,7 +257,7 @@ def cold(graph):
 
 def test_training_on_the_whole_graph_is_a_leak(graph, cold):
     whole = replace(graph, interactions=Interactions.none(graph.item_ids))
-    with pytest.raises(SourceError, match="leaks: film/f1 is hidden, and in the graph"):
+    with pytest.raises(SourceError, match="leaks: film/f1 is hidden, but in the graph"):
         replace(cold, graph=whole).check()
 
 
@@ -270,7 +270,7 @@ def test_an_edge_to_a_hidden_item_is_a_leak(graph, cold):
     edge = {"head": graph.find("film", "f2"), "relation": 0, "tail": len(graph), "weight": 1.0}
     triples = pa.concat_tables([graph.triples, pa.Table.from_pylist([edge], graph.triples.schema)])
     planted = replace(cold, graph=replace(graph, entities=entities, triples=triples))
-    with pytest.raises(SourceError, match="film/f1> is hidden, and in the graph"):
+    with pytest.raises(SourceError, match="film/f1> is hidden, but in the graph"):
         planted.check()
 
 
@@ -335,7 +335,7 @@ def test_given_parts_that_overlap_are_refused(graph):
 
 def test_what_cannot_be_split_is_refused(graph, tmp_path):
     log = graph.interactions
-    for kind, lacks in (("time", "time"), ("last", "order")):
+    for kind, lacks in (("time", "times"), ("last", "order")):
         with pytest.raises(SourceError, match=f"no {lacks}, which the protocol '{kind}' needs"):
             split_graph(replace(graph, interactions=replace(log, time=None)), Protocol(kind=kind))
     with pytest.raises(SourceError, match="no positive interaction"):
@@ -350,5 +350,5 @@ def test_what_cannot_be_split_is_refused(graph, tmp_path):
 
 def test_a_split_of_another_graph_is_refused(graph, tmp_path):
     save_folds(split_graph(graph), tmp_path / "split")
-    with pytest.raises(ArtifactError, match="is no item of this graph"):
+    with pytest.raises(ArtifactError, match="is not an item of this graph"):
         load_folds(concealed(graph, np.array([2])), tmp_path / "split")

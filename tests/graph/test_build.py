@@ -205,7 +205,7 @@ def test_bad_values_are_counted_or_stop_the_build(tmp_path: Path):
         build_graph(write(tmp_path, files, strict))
     assert str(caught.value) == (
         'movies.csv:2: \'released\' is "31/12/99", which does not match "%d/%m/%Y".\n'
-        "  Mend the row, or set `format:` of the column in kgrec.yaml."
+        "  Correct the row, or set `format:` of the column in kgrec.yaml."
     )
     with pytest.raises(TooManyBadRows, match=r"movies.csv: 1 of 3 rows are bad"):
         build_graph(write(tmp_path, files, MAPPING.replace("0.9", "0.1")))

@@ -228,7 +228,7 @@ def test_graphml_is_read_by_networkx(graph: KnowledgeGraph, tmp_path: Path):
 
 def test_characters_that_xml_cannot_hold_are_replaced(tmp_path: Path):
     remarks = tiny(["a\x00b", "fine"]).export(tmp_path / "graph.graphml")
-    assert remarks == ["1 texts have characters that XML cannot hold; the characters are replaced."]
+    assert remarks == ["1 texts have characters that XML does not allow; these characters are replaced."]
     assert nx.read_graphml(tmp_path / "graph.graphml").nodes["0"]["label"] == "a\ufffdb"
 
 

@@ -103,7 +103,7 @@ def test_arrays_have_the_types_that_the_class_names():
 def test_a_half_life_halves_the_weight_of_older_rows():
     # the latest positive row of u1 is of day 3: c is 3 days older, with a half-life of 3 days it counts 1/2
     assert Histories.of(read(), half_life=3).weight.tolist() == [0.5, 1, 1, 0, 0, 1]
-    with pytest.raises(ConfigError, match="half_life is set, and the interactions have no times"):
+    with pytest.raises(ConfigError, match="half_life is set, but the interactions have no times"):
         Histories.of(read(time=None), half_life=3)
 
 

@@ -75,7 +75,7 @@ def test_positions_order_the_rows_of_a_user_and_the_latest_of_a_pair_is_kept():
     assert [ITEMS[row] for row in held.item] == ["a"] and left.position.tolist() == [2, 3, 4, 1]
     again = Interactions.from_arrow(log.to_arrow(), ITEMS)
     assert again.position.tolist() == log.position.tolist() and again.time is None
-    with pytest.raises(ConfigError, match="half_life is set, and the interactions have no times"):
+    with pytest.raises(ConfigError, match="half_life is set, but the interactions have no times"):
         log.weighted(half_life=1)
 
 
@@ -128,7 +128,7 @@ def test_only_the_positive_ones_say_which_is_the_latest():
 
 
 def test_a_half_life_needs_times():
-    with pytest.raises(ConfigError, match="half_life is set, and the interactions have no times"):
+    with pytest.raises(ConfigError, match="half_life is set, but the interactions have no times"):
         Interactions.from_frame(FRAME, ITEMS).weighted(half_life=1)
 
 

@@ -36,7 +36,7 @@ def open_line(folder, content, **options):
     with pytest.raises(SourceError) as caught:
         read(folder, content, **options)
     place, _, rest = caught.value.problem.partition(": ")
-    assert rest == "a quote opens a cell here, and is never closed."
+    assert rest == "a quote opens a cell here and is never closed."
     return int(place.removeprefix("a.csv:"))
 
 

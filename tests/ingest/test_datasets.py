@@ -229,7 +229,7 @@ def test_recbole_split_in_three(tmp_path: Path):
     assert text(out, "valid.csv") == "user_id,item_id\nu1,i2\n"
     assert text(out, "test.csv") == "user_id,item_id\nu1,i3\n"
     assert text(out, "items.csv") == "item_id\ni1\ni2\ni3\n"
-    assert "Held out, and so not in kgrec.yaml: valid.csv, test.csv." in done.remarks
+    assert "Held out, and therefore not in kgrec.yaml: valid.csv, test.csv." in done.remarks
     assert dropped(done, "toy.test.inter") == {"has an empty user or item": (1, ["toy.test.inter:3"])}
     assert kgrec.build_graph(out / "kgrec.yaml").stats()["items"] == 3
 
@@ -322,7 +322,7 @@ def test_kgat_without_lists_keeps_the_numbers(tmp_path: Path):
         f"<{BASE}/item/3> <{BASE}/relation/0> <{BASE}/entity/4> .\n"
         f"<{BASE}/entity/4> <{BASE}/relation/1> <{BASE}/item/0> .\n"
     )
-    assert done.remarks == ["Held out, and so not in kgrec.yaml: test.csv."]
+    assert done.remarks == ["Held out, and therefore not in kgrec.yaml: test.csv."]
     assert kgrec.build_graph(out / "kgrec.yaml").stats()["nodes"] == {"entity": 1, "item": 4}
 
 
@@ -525,7 +525,7 @@ def test_files_instead_of_a_folder(tmp_path: Path):
     assert done.unread == []
     for sources, problem in (
         ([source / "absent"], "does not exist"),
-        ([source, source / "u.data"], "is a folder beside others"),
+        ([source, source / "u.data"], "is a folder among other sources"),
         ([tmp_path], "holds no file"),
     ):
         with pytest.raises(SourceError, match=problem):

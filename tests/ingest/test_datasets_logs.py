@@ -67,7 +67,7 @@ def test_train_and_test_of_user_item_label_are_a_log_and_held_out_rows(tmp_path:
     assert done.format == "log"
     assert done.written == {"interactions.csv": 30, "test.csv": 10, "items.csv": 20}
     assert "rdf" not in mapping(out)
-    assert "Held out, and so not in kgrec.yaml: test.csv." in done.remarks
+    assert "Held out, and therefore not in kgrec.yaml: test.csv." in done.remarks
     assert kgrec.build_graph(out / "kgrec.yaml").stats()["interactions"] == 30
 
 
@@ -110,7 +110,7 @@ def test_numbers_of_other_things_are_not_joined_to_the_items(tmp_path: Path):
     with pytest.raises(SourceError) as error:
         imported(tmp_path, files)
     assert error.value.problem == (
-        "0 of 3 items are entities of kg_final.txt, so the numbers of items and entities differ."
+        "0 of 3 items are entities of kg_final.txt, so items and entities are numbered differently."
     )
     assert "item_index2entity_id.txt" in error.value.remedy
 
@@ -129,7 +129,7 @@ def test_what_looks_like_a_log_is_not_read_as_triples_beside_them(tmp_path: Path
         imported(tmp_path, {"a.tsv": labelled(9, 20, per=6), "b.tsv": labelled(9, 30, per=6)})
     assert error.value.problem == "These files are in no known format: a.tsv, b.tsv."
     assert "kgrec init" in error.value.remedy and str(tmp_path / "source" / "a.tsv") in error.value.remedy
-    with pytest.raises(SourceError, match="There is not one log"):
+    with pytest.raises(SourceError, match="Exactly one log"):
         imported(tmp_path, {"a.tsv": labelled(9, 20, per=6), "b.tsv": labelled(9, 30, per=6)}, format="log")
 
 
@@ -146,10 +146,10 @@ def test_a_log_beside_a_list_of_the_items_of_users(tmp_path: Path):
 @pytest.mark.parametrize(
     ("content", "problem"),
     [
-        (b"nonsense", "ratings_final.npy is no array of NumPy that can be read: "),
-        (b"", "ratings_final.npy is no array of NumPy that can be read: "),
-        (array((0, 0, 1))[:-3], "ratings_final.npy is no array of NumPy that can be read: "),
-        (array((0, 0, 1, 5, 5)), "There is not one log"),
+        (b"nonsense", "ratings_final.npy is not a readable NumPy array: "),
+        (b"", "ratings_final.npy is not a readable NumPy array: "),
+        (array((0, 0, 1))[:-3], "ratings_final.npy is not a readable NumPy array: "),
+        (array((0, 0, 1, 5, 5)), "Exactly one log"),
     ],
 )
 def test_arrays_that_cannot_be_read(tmp_path: Path, content: bytes, problem: str):
@@ -322,7 +322,7 @@ def test_names_of_other_ids_are_not_joined(tmp_path: Path):
         tmp_path, {"ratings_final.txt": RATINGS, "item_map.txt": "70\tOne\n80\tTwo\n90\tThree\n"}
     )
     assert text(out, "items.csv") == "item_id\n0\n1\n2\n"
-    assert "item_map.txt: left out, since few of its ids are those of the items." in done.remarks
+    assert "item_map.txt: left out, because few of its ids are ids of the items." in done.remarks
 
 
 def test_names_beside_the_keys_and_beside_the_numbers_of_kgat(tmp_path: Path):

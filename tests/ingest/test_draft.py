@@ -179,7 +179,7 @@ interactions:
 """
     )
     assert [reason for reason in draft.reasons if reason.startswith("u.data")] == [
-        "u.data: format: tsv, since the suffix does not tell it, and the lines have 4 columns",
+        "u.data: format: tsv, since the suffix does not show it, and the lines have 4 columns",
         "u.data: header: 4 columns named here, since line 1 has values: '1' is a number, as are those below it",
         "u.data: user: user, since it has the most distinct values of the other columns, 3",
         "u.data: item: item, since 100% of its values are keys of u.item, of which it has 100%",
@@ -386,9 +386,7 @@ def test_without_a_log_the_items_are_what_is_called_so(tmp_path):
     assert graph.item_types == ("product",)
     draft, _ = drafted(tmp_path, makers_csv=files["makers_csv"], tools_csv=files["products_csv"])
     assert draft.doubts[0].answers == ("tools.csv", "makers.csv")
-    assert draft.yaml.startswith(
-        "# CHECK 1: Which table has the items, which are recommended? Taken: tools.csv, "
-    )
+    assert draft.yaml.startswith("# CHECK 1: Which table has the items to recommend? Taken: tools.csv, ")
 
 
 def test_columns_of_parquet_that_have_no_text_are_ignored(tmp_path):

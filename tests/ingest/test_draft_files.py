@@ -435,7 +435,7 @@ def test_held_out_parts_and_copies_of_a_log_are_left_out(tmp_path):
     }
     draft = draft_of(tmp_path, files)
     assert parts(draft)["interactions"]["file"] == "train.csv"
-    why = "its name is that of rows to test with, which must not be learned from: see kgrec evaluate"
+    why = "its name is that of test rows, which must not be learned from: see kgrec evaluate"
     assert f"test.csv: *: left out, since {why}" in draft.reasons
     why = "100% of its rows are in train.csv"
     assert f"history.csv: *: left out, since {why}" in draft.reasons
@@ -446,7 +446,7 @@ def test_ids_in_another_form_are_shouted(tmp_path):
     draft = draft_of(tmp_path, {"books.csv": BOOKS, "log.csv": log})
     assert str(draft.doubts[0]) == (
         "log.csv: none of the values of book_id are keys of books.csv (book_id). Written without '.0' at the end, 100% are."
-        " The other rows count for nothing. Name the table of the items, or another column."
+        " The other rows are ignored. Name the table of the items, or another column."
     )
     assert "  item: book_id  # CHECK 1\n" in draft.yaml and '  positive: ">= 1"\n' in draft.yaml
 
@@ -463,7 +463,7 @@ def test_friends_are_not_read(tmp_path):
     log = table("userID,book_id,weight", *((i % 4, i % 8 + 1, 100 * i) for i in range(24)))
     draft = draft_of(tmp_path, {"books.csv": BOOKS, "user_friends.csv": friends, "plays.csv": log})
     assert (
-        "user_friends.csv: *: left out, since it joins users, and what is known of users is not read"
+        "user_friends.csv: *: left out, since it joins users, and attributes of users are not read"
         in draft.reasons
     )
     assert "positive" not in parts(draft)["interactions"]
@@ -479,7 +479,7 @@ def test_what_is_asked_is_answered(tmp_path):
 
     draft = draft_of(tmp_path, files, last)
     assert parts(draft)["nodes"]["maker"]["item"] is True
-    assert set(asked) == {"Which table has the items, which are recommended?"}
+    assert set(asked) == {"Which table has the items to recommend?"}
     assert "makers.csv: *: items, since you chose it" in draft.reasons
     # what has one answer is not asked
     assert [doubt.answers for doubt in draft.doubts] == [()]

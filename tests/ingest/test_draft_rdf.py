@@ -184,7 +184,7 @@ def test_every_format(tmp_path, name):
 def test_turtle_is_known_by_its_first_lines(tmp_path):
     mapping, reasons, _ = drafted(tmp_path, shop_data=SHOP)
     assert mapping["rdf"][0]["format"] == "turtle"
-    assert "shop.data: format: turtle, since the suffix does not tell it, but the first lines do" in reasons
+    assert "shop.data: format: turtle, since the suffix does not show it, but the first lines do" in reasons
 
 
 def described(*triples, n=6):
@@ -441,5 +441,5 @@ def test_the_first_lines_tell_the_format_better_than_the_suffix(tmp_path, name, 
     mapping, reasons, _ = drafted(tmp_path, **{name: SHOP})
     assert mapping["rdf"][0]["format"] == kind
     assert any(
-        "format: turtle, since the suffix tells another, but the first lines do" in why for why in reasons
+        "format: turtle, since the suffix shows another, but the first lines do" in why for why in reasons
     )

@@ -58,7 +58,7 @@ def test_from_which_value_on_a_rating_is_positive(name, values, positive):
         ),
         ([2, 6, 7], "the largest value found is 7, which may be the end of the scale", (">= 6", "")),
         ([5, 50, 100], "where liking begins on such a scale is a guess", (">= 50", "")),
-        ([100, 500, 900], "no scale of ratings that has such values is known", (">= 500",)),
+        ([100, 500, 900], "no known scale of ratings has such values", (">= 500",)),
     ],
 )
 def test_scales_that_are_doubtful(values, doubt, others):

@@ -246,20 +246,20 @@ def test_a_first_line_of_names(tmp_path, content):
         (
             "ratings.dat",
             "1::1193::5::978300760\n1::661::3::978302109\n",
-            "ratings.dat:1: columns are separated by '::', and a delimiter is one character.",
-            "Datasets such as MovieLens are read by kgrec import FOLDER; otherwise replace '::' by tabs.",
+            "ratings.dat:1: columns are separated by '::', but a delimiter is one character.",
+            "kgrec import FOLDER reads datasets such as MovieLens; otherwise replace '::' with tabs.",
         ),
         (
             "movies.dat",
             "1::One (1995)::Drama|War\n2::Two, too (1995)::War|Art\n",
-            "movies.dat:1: columns are separated by '::', and a delimiter is one character.",
-            "Datasets such as MovieLens are read by kgrec import FOLDER; otherwise replace '::' by tabs.",
+            "movies.dat:1: columns are separated by '::', but a delimiter is one character.",
+            "kgrec import FOLDER reads datasets such as MovieLens; otherwise replace '::' with tabs.",
         ),
         (
             "train.txt",
             "0 1 2 3\n1 4 5\n2 6\n",
             "train.txt: no delimiter splits its lines evenly into columns.",
-            "Write it as CSV; datasets in a published format are read by kgrec import FOLDER.",
+            "Write it as CSV; kgrec import FOLDER reads datasets in a published format.",
         ),
         (
             "a.json",

@@ -139,5 +139,5 @@ def test_json_without_a_context_is_no_rdf(tmp_path):
     with pytest.raises(SourceError) as caught:
         built(tmp_path, "a.jsonld", '{"id": "x", "title": "One"}', MAPPING)
     assert caught.value.problem == (
-        "a.jsonld has no triple: without a context, the keys of JSON mean nothing."
+        "a.jsonld has no triples: without a context, the keys of JSON mean nothing."
     )

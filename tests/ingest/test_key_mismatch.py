@@ -96,7 +96,7 @@ def test_nothing_is_named_that_explains_little():
 def test_one_unknown_number_beside_the_others_makes_all_doubtful(unknown, said):
     found = counted_from(unknown, pa.array(KNOWN, pa.large_string()))
     assert bool(found) is said
-    assert not said or f"the only unknown id is {unknown}, beside the ids 11 to 14" in found
+    assert not said or f"the only unknown id is {unknown}, next to the ids 11 to 14" in found
 
 
 def test_keys_that_are_no_numbers_have_no_start():

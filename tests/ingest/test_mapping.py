@@ -131,7 +131,7 @@ HEAD = "version: 1\nnodes:\n  movie:\n    item: true\n    file: m.csv\n"
             "kgrec.yaml:2: the key 'version' is duplicated.",
             "Remove one of the two.",
         ),
-        ("a: [\n", "kgrec.yaml:2: not YAML", "Mend the indentation or the quotes there."),
+        ("a: [\n", "kgrec.yaml:2: not YAML", "Correct the indentation or the quotes there."),
         ("", "kgrec.yaml is empty.", "Write a mapping, or draft one: kgrec init items.csv"),
     ],
 )
@@ -257,7 +257,7 @@ def test_events_and_choices(tmp_path):
         ("event: e, events: {a: 0}", "at least one event needs a weight above 0"),
         ("event: e, events: {a: -1}", "events.a is -1: Input should be greater than or equal to 0."),
         ("event: e, events: {a: .inf}", "events.a is inf: Input should be a finite number."),
-        ("event: e, events: {a: 1}, weight: 2", "`events:` has the weights already; leave `weight:` out"),
+        ("event: e, events: {a: 1}, weight: 2", "`events:` already has the weights; leave `weight:` out"),
         ("only: {a: [yes]}", "only.a: YAML reads one of these as true: put it in quotes"),
         ("only: {a: []}", "only.a: Value should have at least 1 item"),
         ("time_unit: seconds", "`time_unit:` needs `time:`, which is missing"),

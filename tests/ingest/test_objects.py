@@ -259,7 +259,7 @@ def test_objects_never_become_names_of_nodes(tmp_path, role):
     assert genres(graph) == ["Drama"] and graph.report.files["films.csv"].bad == 1
     with pytest.raises(TooManyBadRows) as caught:
         built(tmp_path, role, "Drama", "")
-    assert "'genres' holds objects, and the role has no `field:`, first at films.csv:3" in str(caught.value)
+    assert "'genres' holds objects, but the role has no `field:`, first at films.csv:3" in str(caught.value)
     assert "Give the column `field:`" in caught.value.remedy
 
 
@@ -327,8 +327,8 @@ def test_a_long_json_text_is_read_piece_by_piece(tmp_path):
 @pytest.mark.parametrize(
     ("content", "problem", "remedy"),
     [
-        ('[{"id": 1},\n{"id": 2,}]', "a.json:2: the text is no JSON.", "Mend the file"),
-        ('[{"id": 1},\n{"id": 2}', "a.json:2: the text has no ']' where JSON needs one.", "Mend the file"),
+        ('[{"id": 1},\n{"id": 2,}]', "a.json:2: the text is not JSON.", "Correct the file"),
+        ('[{"id": 1},\n{"id": 2}', "a.json:2: the text has no ']' where JSON needs one.", "Correct the file"),
         (
             '{"a": [{"id": 1}],\n"b": [{"id": 2}]}',
             "there are two lists of objects, 'a' and 'b'.",
@@ -341,7 +341,7 @@ def test_a_long_json_text_is_read_piece_by_piece(tmp_path):
         ),
         ('{"id": {"0": 1}, "t": {"0": "a"}}', "is an object without a list of objects.", "Write a list"),
         ("[1, 2]", "a.json has no JSON object in its first lines.", "Write a list of objects"),
-        ("id,t\n1,a\n", "a.json:1: the text is no JSON.", "Mend the file"),
+        ("id,t\n1,a\n", "a.json:1: the text is not JSON.", "Correct the file"),
     ],
 )
 def test_other_json_says_what_to_do(tmp_path, content, problem, remedy):

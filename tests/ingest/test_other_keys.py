@@ -121,7 +121,7 @@ def test_another_key_belongs_to_one_node(tmp_path: Path):
     assert len(graph.item_ids) == 4
     strict = MAPPING.replace("stop_above: 1", "bad_row: fail")
     with pytest.raises(
-        SourceError, match=r"books\.csv:3: 'gr id' is \"2\", which is a key of an earlier row, too"
+        SourceError, match=r"books\.csv:3: 'gr id' is \"2\", which is also a key of an earlier row"
     ):
         build_graph(written(tmp_path, strict, books_csv=books))
 

@@ -164,7 +164,7 @@ def test_too_many_malformed_lines_stop_the_build(tmp_path):
         built(tmp_path, "a.nt", NT + "nonsense\n", **{"stop_above: 0.5": "stop_above: 0.1"})
     assert str(caught.value) == (
         "a.nt: 1 of 4 rows are bad; 1 of them: is malformed, first at a.nt:4.\n"
-        "  Mend the file, or raise `errors: stop_above` (0.1 of the rows)."
+        "  Correct the file, or raise `errors: stop_above` (0.1 of the rows)."
     )
 
 
@@ -175,7 +175,7 @@ def test_a_malformed_turtle_file_is_an_error_with_its_line(tmp_path):
 
 def test_an_unknown_suffix_lists_the_formats(tmp_path):
     with pytest.raises(
-        SourceError, match=r"a.xyz: the suffix does not tell the RDF format.\n.*turtle, ntriples"
+        SourceError, match=r"a.xyz: the suffix does not show the RDF format.\n.*turtle, ntriples"
     ):
         built(tmp_path, "a.xyz", NT)
 

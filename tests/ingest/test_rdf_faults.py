@@ -37,10 +37,15 @@ FAULTS = [
     (
         "a.rdf",
         xml("<ex:title>a</ex:titel>"),
-        "3: '</ex:titel>' stands where '</ex:title>' must close",
+        "3: '</ex:titel>' occurs where '</ex:title>' must close",
         "Close",
     ),
-    ("a.rdf", xml("<ex:title>a & b</ex:title>"), "3: an '&' stands alone.", "Write &amp; in its place."),
+    (
+        "a.rdf",
+        xml("<ex:title>a & b</ex:title>"),
+        "3: an '&' is not part of an entity.",
+        "Write &amp; instead.",
+    ),
     (
         "a.rdf",
         xml("<ex:title>&nbsp;</ex:title>"),
@@ -61,7 +66,7 @@ FAULTS = [
     (
         "a.rdf",
         "id,title\n1,One\n",
-        "1: there is text outside of the elements",
+        "1: there is text outside the elements",
         "Check that the file is RDF/XML",
     ),
     (
@@ -81,19 +86,19 @@ FAULTS = [
         "a.ttl",
         PREFIX + "ex:a ex:b <http://a b> .",
         "2: an IRI has the character ' '",
-        "Write %20 in its place",
+        "Write %20 instead",
     ),
     (
         "a.ttl",
         PREFIX + "ex:a ex:b <http://a%zz> .",
         "2: an IRI has a '%' without two",
-        "Write %25 in its place",
+        "Write %25 instead",
     ),
     (
         "a.ttl",
         PREFIX + 'ex:a ex:b "a\\qb" .',
         "2: a string has the escape '\\q'",
-        "Write two backslashes for one.",
+        "Write two backslashes for one backslash.",
     ),
     (
         "a.ttl",
@@ -105,7 +110,7 @@ FAULTS = [
     ("a.ttl", "\0" * 100, "1: there is a NUL byte.", "get it again"),
     ("a.ttl", (PREFIX + 'ex:a ex:b "é" .').encode("latin-1"), "2: not encoded in utf-8.", "iconv"),
     ("a.ttl", "id,title\n1,One\n", '1: this is not valid Turtle: "id,title".', SKIPS),
-    ("a.jsonld", JSONLD.replace("}}", "},}"), "2: a comma stands before a closing bracket.", "Remove it."),
+    ("a.jsonld", JSONLD.replace("}}", "},}"), "2: a comma precedes a closing bracket.", "Remove the comma."),
     ("a.jsonld", JSONLD.replace("One", "a\0b"), "1: there is a NUL byte.", "get it again"),
     ("a.jsonld", JSONLD + "\n\n" + JSONLD, "4: a second JSON value begins", "into one array"),
     ("a.jsonld", "not json", '1: this is not valid JSON-LD: "not json".', SKIPS),

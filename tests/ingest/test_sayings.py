@@ -32,12 +32,12 @@ def loaded(folder: Path, say: str) -> Mapping:
     [
         (
             '  liked: "Weil {items.__class__}"',
-            "kgrec.yaml:9: say.liked is 'Weil {items.__class__}': braces stand around the name of a placeholder only; here that is {items}.",
+            "kgrec.yaml:9: say.liked is 'Weil {items.__class__}': braces may only enclose the name of a placeholder; here that is {items}.",
         ),
         ('  liked: "Weil {0}"', "there is no placeholder {0}; here it is {items}."),
-        ('  liked: "Weil {items!r}"', "braces stand around the name"),
-        ('  liked: "Weil {items:>99}"', "braces stand around the name"),
-        ('  liked: "Weil {items"', "braces stand around the name"),
+        ('  liked: "Weil {items!r}"', "braces may only enclose the name"),
+        ('  liked: "Weil {items:>99}"', "braces may only enclose the name"),
+        ('  liked: "Weil {items"', "braces may only enclose the name"),
         ('  liked: "Weil"', "the template needs {items}."),
         ('  users: "von {nodes}"', "there is no placeholder {nodes}; here it is no placeholder."),
         ('  pair: "{first}"', "the template needs {first} and {second}."),

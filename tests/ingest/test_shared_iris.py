@@ -91,7 +91,7 @@ def test_rows_that_share_an_iri_are_reported_and_know_its_names(tmp_path):
     graph = built(tmp_path)
     assert graph.report.shared.first == [f"film/a, film/b: {Q1}"]
     assert (graph.report.shared.count, graph.report.merged, graph.report.merged_items.count) == (1, 2, 0)
-    assert f"kept apart, though they share an IRI: 1 (first: film/a, film/b: {Q1})" in str(graph.report)
+    assert f"kept apart, although they share an IRI: 1 (first: film/a, film/b: {Q1})" in str(graph.report)
     assert [tuple(row.values()) for row in graph.aliases.to_pylist()] == [
         (0, "resource", Q1, Q1),
         (0, "resource", Q2, Q2),

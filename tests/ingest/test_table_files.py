@@ -245,13 +245,13 @@ def test_what_is_no_frame_is_refused():
         (
             "a.csv",
             b'id,t\n1,a\n2,"b\n3,c\n',
-            "a.csv:3: a quote opens a cell here, and is never closed.",
-            'Close it, or give `quote: ""` beside `file:` if the file encloses no cells in quotes.',
+            "a.csv:3: a quote opens a cell here and is never closed.",
+            'Close it, or give `quote: ""` beside `file:` if the file does not enclose cells in quotes.',
         ),
         (
             "a.xls",
             b"x",
-            "a.xls: the suffix does not tell the format.",
+            "a.xls: the suffix does not show the format.",
             "Name it .csv, .tsv, .json, .jsonl or .parquet, or give `format:` beside `file:` in the mapping.",
         ),
         ("a.jsonl", b"x\n", "a.jsonl has no JSON object in its first lines.", "Write one object per line."),

@@ -60,7 +60,7 @@ CODES = [str(book * 7919) for book in BOOKS]
 def test_a_log_that_matches_nothing_stops_the_build(tmp_path: Path):
     said = refused(tmp_path, [f"{key}.0" for key in KEYS])
     assert said == (
-        'log.csv: 20 of 20 rows name an unknown item, first log.csv:2: "11.0"; keys of the items are such as "11".\n'
+        'log.csv: 20 of 20 rows name an unknown item, first log.csv:2: "11.0"; keys of the items look like "11".\n'
         '  Likely cause: a final ".0": "11.0" in log.csv is "11" in books.csv (100% of these ids match then). '
         "Write the ids as whole numbers: a column with gaps was saved as floats (in pandas, use astype('Int64')). "
         "Or raise `errors: unmatched` (0.2 of the rows)."
@@ -125,7 +125,7 @@ def test_ids_at_an_offset(tmp_path: Path):
 def test_ids_that_count_from_another_start_match_all_but_one(tmp_path: Path):
     graph = built(tmp_path, [str(book - 1) for book in BOOKS])
     assert graph.report.warnings[-1].startswith(
-        "log.csv: the only unknown id is 10, beside the ids 11 to 30: perhaps one file counts from another start"
+        "log.csv: the only unknown id is 10, next to the ids 11 to 30: perhaps one file counts from another start"
     )
     assert not any("another start" in warning for warning in built(tmp_path, KEYS).report.warnings)
 

@@ -328,9 +328,9 @@ def test_a_reader_gives_up_after_a_while(tmp_path: Path):
     folder = tmp_path / "graph"
     small(folder)
     numbers = iter(range(2, 100))
-    with pytest.raises(ArtifactError, match=r"graph was replaced 20 times while being read") as raised:
+    with pytest.raises(ArtifactError, match=r"graph was replaced 20 times while it was read") as raised:
         artifacts.reading(folder, "graph", lambda *_: small(folder, next(numbers)))
-    assert raised.value.remedy == "Try again when writers are done."
+    assert raised.value.remedy == "Try again when no writer is active."
 
 
 def test_a_disk_error_is_reported(tmp_path: Path):

@@ -67,7 +67,7 @@ def test_a_failed_write_keeps_the_folder_and_its_versions(folder: Path):
 
 
 def test_wrong_rollbacks_are_refused(folder: Path):
-    with pytest.raises(ArtifactError, match="is no folder of kgrec"):
+    with pytest.raises(ArtifactError, match="was not written by kgrec"):
         kept.rollback(folder)
     written(folder, "a", keep=1)
     with pytest.raises(ArtifactError, match=r"No earlier version of .* is kept"):

@@ -597,7 +597,7 @@ def test_no_item_is_an_error(graph, bag_of_words):
     empty = replace(graph, item_types=())
     with pytest.raises(TrainingError) as raised:
         fit_model(empty, kgrec.Interactions.none(empty.item_ids), SMALL, bag_of_words, TrainingWatcher())
-    assert raised.value.problem == "The graph has no item."
+    assert raised.value.problem == "The graph has no items."
 
 
 def test_texts_may_be_left_out(graph):

@@ -335,7 +335,7 @@ def test_without_validation_all_epochs_are_run_once():
 def test_without_two_items_per_user_the_model_is_content_alone(positives, caplog):
     items = grouped_items(N_ITEMS, N_GROUPS)
     result = fitted(items, sp.csr_matrix(positives, dtype=np.float32), nothing)
-    assert result.records == [] and "ranks items by content alone" in caplog.text
+    assert result.records == [] and "items are ranked by content alone" in caplog.text
     assert not result.encoder.identity.any()
     # items of a group are the same, others are not
     raw = vectors(result, items)

@@ -1,11 +1,11 @@
-"""Texts to vectors by a sentence-transformer, each distinct text encoded once.
+"""Texts to vectors by a sentence-transformer; each distinct text is encoded once.
 
 config           options: the model, prompts, precision
 static           a model with one vector per token, distilled from another model
 models           loads a model by its name
 length_batches   batches of texts of similar length
 cache            vectors on the disk, keyed by the content of the text
-encoder          encodes texts that the cache does not have
+encoder          encodes the texts that are not in the cache
 """
 
 from kgrec.encode.text.config import PACKAGED, TextConfig, TextEncoder, TextProgress, checked_encoder

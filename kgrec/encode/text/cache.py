@@ -1,6 +1,6 @@
 """Text vectors on the disk, keyed by the hash of the text: one SQLite file per model, shared by all runs.
 
-Enters: texts, and computed vectors. Leaves: the vectors of texts that are cached.
+Enters: texts, and computed vectors. Leaves: the vectors of the cached texts.
 Writes: `text-<fingerprint>.sqlite` in the cache folder.
 """
 
@@ -29,10 +29,10 @@ class TextCache:
     """Vectors by the hash of their text.
 
     Args:
-        fingerprint: Hash of everything that determines a vector, the text apart.
+        fingerprint: Hash of everything that determines a vector except the text.
 
     Raises:
-        ArtifactError: The file is damaged, or cannot be created; the methods raise it too.
+        ArtifactError: The file is damaged, or cannot be created; the methods raise this too.
     """
 
     def __init__(self, fingerprint: str) -> None:
@@ -55,7 +55,7 @@ class TextCache:
         """
         row = {_key(text): at for at, text in enumerate(texts)}
         known, vectors = np.zeros(len(texts), np.bool_), np.zeros((len(texts), 0), np.float32)
-        keys = sorted(row)  # in the order of the file's pages, so that each page is read once
+        keys = sorted(row)  # in page order of the file, so that each page is read once
         for start in range(0, len(keys), _KEYS_PER_SELECT):
             for key, content in self._select(keys[start : start + _KEYS_PER_SELECT]):
                 vector = np.frombuffer(content, np.float32)

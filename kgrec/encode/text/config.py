@@ -17,7 +17,7 @@ PACKAGED = "minilm"
 #: one vector per token, distilled from the packaged model
 STATIC = "static"
 
-#: called with the number of encoded texts and the number of those to encode, which are not cached: at first with 0
+#: called with the number of encoded texts and the number of texts to encode, which are not cached; first with 0
 TextProgress = Callable[[int, int], None]
 
 
@@ -25,18 +25,18 @@ class TextConfig(Section, frozen=True):
     """How texts become vectors."""
 
     model: str = PACKAGED
-    """"minilm" (all-MiniLM-L6-v2, from the extra `kgrec[minilm]`), "static" (distilled from it: one vector per token,
-    a hundred times as fast, less accurate), any sentence-transformers name or folder, or "none" to leave texts out."""
+    """"minilm" (all-MiniLM-L6-v2, from the extra `kgrec[minilm]`), "static" (distilled from it: one vector per token, a hundred times
+    as fast, less accurate), any sentence-transformers name or folder, or "none" to ignore texts."""
     prompt: str | None = None
-    """Text put before each text; None: the model's default prompt, if it has one."""
+    """Text to put before each text; None: the model's default prompt, if it has one."""
     prompt_name: str | None = None
     """Name of the model's own prompt to put before each text."""
     precision: Literal["float32", "bfloat16"] = "float32"
-    """Number format of the model; "bfloat16" is faster on processors with instructions for it, and slower on others."""
+    """Number format of the model; "bfloat16" is faster on processors with bfloat16 instructions, and slower on others."""
     batch_size: int | None = Field(None, ge=1)
-    """Texts per forward pass; None: chosen by the length of the texts."""
+    """Texts per forward pass; None: chosen from the lengths of the texts."""
     cache: bool = True
-    """Keep the vectors in the user's cache folder (or $KGREC_CACHE) for later runs."""
+    """Whether to keep the vectors in the user's cache folder (or $KGREC_CACHE) for later runs."""
 
     @field_validator("prompt", mode="before")
     @classmethod
@@ -53,7 +53,7 @@ class TextConfig(Section, frozen=True):
 
 
 class TextEncoder(Protocol):
-    """Anything that turns texts into vectors; pass your own to `Recommender(text_encoder=...)`."""
+    """Any object that turns texts into vectors; pass your own to `Recommender(text_encoder=...)`."""
 
     def encode(self, texts: Sequence[str], progress: TextProgress | None = None) -> np.ndarray:
         """Unit vectors; shape (len(texts), dim), float32."""
@@ -61,7 +61,7 @@ class TextEncoder(Protocol):
 
 
 def checked_encoder(encoder: TextEncoder | None) -> TextEncoder | None:
-    """The encoder; ConfigError for an object that cannot encode, and for the name of a model."""
+    """Return the encoder; raise ConfigError for an object that cannot encode, and for the name of a model."""
     if encoder is None or (not isinstance(encoder, str) and callable(getattr(encoder, "encode", None))):
         return encoder
     raise ConfigError(

@@ -1,4 +1,4 @@
-"""Encoding of texts: the cache first, the model for the rest.
+"""Encoding of texts: from the cache where possible, by the model otherwise.
 
 Enters: strings. Leaves: unit vectors, float32. Writes computed vectors into the cache, so a second training run encodes nothing.
 """
@@ -35,12 +35,12 @@ class SentenceEncoder:
         executor: Computes the batches; each of its workers loads the model by its name. None: this process.
 
     Raises:
-        EncoderNotFound: The model cannot be loaded; raised at the first text.
-        ConfigError: The model has no prompt of this name; raised at the first text.
+        EncoderNotFound: The model cannot be loaded; raised when the first text is encoded.
+        ConfigError: The model has no prompt of this name; raised when the first text is encoded.
     """
 
     def __init__(self, config: TextConfig, executor: Executor | None = None) -> None:
-        # A relative path must survive a later change of the working directory.
+        # A relative path must stay valid if the working directory changes.
         self.config = _absolute(config)
         self._executor = executor or LocalExecutor()
 
@@ -101,18 +101,18 @@ def _batch_encoder(config: TextConfig, model: SentenceTransformer | str) -> Call
 
     Args:
         config: Names the model.
-        model: The model, or for a worker the fingerprint of the caller's, which it loads.
+        model: The model; in a worker, the fingerprint of the caller's model, which the worker loads itself.
 
     Raises:
-        ArtifactError: The model of that name is another one than the caller's.
+        ArtifactError: The model of that name differs from the caller's.
     """
     if not isinstance(model, str):
         return partial(_encoded, config, model)
     loaded = load(config)
     if fingerprint(config, lambda: loaded) != model:
         raise ArtifactError(
-            f"The text encoder '{config.model}' is not the one that the caller has.",
-            "Install the same one on every machine, or set $KGREC_CACHE to a folder that they share.",
+            f"The text encoder '{config.model}' differs from the caller's.",
+            "Install the same model on every machine, or set $KGREC_CACHE to a shared folder.",
         )
     return partial(_encoded, config, loaded)
 
@@ -126,7 +126,7 @@ def _encoded(config: TextConfig, model: SentenceTransformer, texts: list[str]) -
         batch_size=len(texts),
         show_progress_bar=False,
     ).astype(np.float32)
-    # Normalised here in float32 and not by the model, which may compute in bfloat16. A text without a known token stays zero.
+    # Normalised here in float32, because the model may compute in bfloat16. A text without a known token stays zero.
     length = np.linalg.norm(vectors, axis=1, keepdims=True)
     np.divide(vectors, length, out=vectors, where=length > 0)
     return vectors

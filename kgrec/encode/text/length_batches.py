@@ -1,4 +1,4 @@
-"""Batches of texts of similar length, which hold little padding and stay in the processor's cache.
+"""Batches of texts of similar length, which need little padding and fit in the processor's cache.
 
 Enters: texts, and a model. Leaves: positions of the texts, one array per batch.
 """
@@ -14,37 +14,37 @@ import numpy as np
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
-#: tokens per forward pass: on a CPU, more than this measured slower, because they leave the cache; a GPU needs more
+#: tokens per forward pass: on a CPU larger batches were slower, because they leave the cache; a GPU needs more
 _TOKENS, _TOKENS_ON_GPU = 2048, 32_768
 #: texts per forward pass of a model without padding
 _UNPADDED_TEXTS = 1024
-#: estimate where the tokenizer cannot count
+#: assumed length where the tokenizer cannot count
 _BYTES_PER_TOKEN = 4
 #: texts per call of the tokenizer, which bounds the memory for their tokens
 _TEXTS_PER_COUNT = 4096
 
 
 def batches(lengths: np.ndarray, tokens: int, size: int | None = None) -> Iterator[np.ndarray]:
-    """Positions of texts by batch, the longest first, so that too little memory fails at once and not at the end.
+    """Positions of texts by batch, longest first, so that a lack of memory shows at once and not at the end.
 
     Args:
         lengths: Tokens of each text; shape (n,), int64.
-        tokens: Tokens per batch at most, padding included; a longer text is a batch of its own.
-        size: Texts per batch; None: as `tokens` allow.
+        tokens: Largest number of tokens per batch, padding included; a longer text forms its own batch.
+        size: Texts per batch; None: as many as `tokens` allow.
     """
     order, start = np.argsort(-lengths, kind="stable"), 0
     while start < len(order):
-        # The first text of a batch is its longest, so each text takes that many tokens, with padding.
+        # The first text of a batch is its longest, so with padding each text takes that many tokens.
         stop = start + (size or max(1, tokens // max(1, int(lengths[order[start]]))))
         yield order[start:stop]
         start = stop
 
 
 def spread(batches: Iterable[np.ndarray]) -> list[np.ndarray]:
-    """The batches, the first one first and the others in a fixed random order.
+    """The batches: the first one first, and the others in a fixed random order.
 
-    Batches take about equal time and hold unequal numbers of texts. In this order the texts per second of the first few batches
-    are near those of all, so the time left can be told early.
+    Batches take about equal time but hold different numbers of texts. In this order the rate of texts per second of the first few
+    batches is close to the overall rate, so the remaining time can be estimated early.
     """
     first, *others = batches
     return [first, *(others[at] for at in np.random.default_rng(0).permutation(len(others)))]
@@ -59,9 +59,9 @@ def batches_for(
         model: Counts the tokens.
         texts: The texts.
         size: As in `batches`.
-        on_gpu: Whether a GPU will compute them; None: as the model's device is one.
+        on_gpu: Whether a GPU computes them; None: whether the model's device is a GPU.
     """
-    if math.isinf(model.max_seq_length or 0):  # a static model averages token vectors and pads nothing
+    if math.isinf(model.max_seq_length or 0):  # a static model averages token vectors without padding
         return batches(np.zeros(len(texts), np.int64), _UNPADDED_TEXTS, size)
     on_gpu = model.device.type != "cpu" if on_gpu is None else on_gpu
     tokens = _TOKENS_ON_GPU if on_gpu else _TOKENS
@@ -69,7 +69,7 @@ def batches_for(
 
 
 def _token_counts(model: SentenceTransformer, texts: Sequence[str]) -> np.ndarray:
-    """Number of tokens of each text that the model reads; shape (len(texts),), int64."""
+    """Number of tokens that the model reads per text; shape (len(texts),), int64."""
     from transformers import PreTrainedTokenizerBase
 
     tokenizer, counts = model.tokenizer, []

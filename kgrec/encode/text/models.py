@@ -1,7 +1,7 @@
-"""Loading of sentence-transformers by name, and their fingerprints.
+"""Load sentence-transformers by name, and compute their fingerprints.
 
 Enters: a `TextConfig`. Leaves: a SentenceTransformer, and a hash that identifies it.
-Writes: the static model into the cache folder, at its first use.
+Writes: the static model into the cache folder, when it is first used.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 #: SHA-256 of the weights of sentence-transformers/all-MiniLM-L6-v2, as its authors publish them
 PACKAGED_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 _MODEL_FILES = {".json", ".safetensors", ".txt", ".model", ".bin"}
-#: to be renamed whenever `distilled` changes its vectors
+#: rename this whenever `distilled` changes its vectors
 _STATIC_FOLDER = "static-minilm-1"
 
 
@@ -41,7 +41,7 @@ def load(config: TextConfig) -> SentenceTransformer:
     from sentence_transformers import SentenceTransformer
     from transformers.utils import logging as transformers_logging
 
-    # It would draw its own progress bar, even without a terminal.
+    # Otherwise it draws its own progress bar, even without a terminal.
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
         model = SentenceTransformer(str(source), trust_remote_code=False)
@@ -60,7 +60,7 @@ def load(config: TextConfig) -> SentenceTransformer:
 
 
 def fingerprint(config: TextConfig, loaded: Callable[[], SentenceTransformer]) -> str:
-    """A hash of everything that determines a vector, the text apart: weights, tokenizer, pooling, prompt, precision.
+    """A hash of everything that determines a vector except the text: weights, tokenizer, pooling, prompt, precision.
 
     Args:
         config: Names the model.
@@ -75,7 +75,7 @@ def fingerprint(config: TextConfig, loaded: Callable[[], SentenceTransformer]) -
     else:
         files = sorted(p for p in source.rglob("*") if p.suffix in _MODEL_FILES)
         found = _sha256("".join(f"{p.relative_to(source)}:{digest(p)}\n" for p in files))
-    # With default options the hash is that of the model alone, as in earlier versions, whose caches stay valid.
+    # With default options the hash is that of the model alone, as in earlier versions, so their caches stay valid.
     options = config.model_dump(include={"prompt", "prompt_name", "precision"}, exclude_defaults=True)
     return _sha256(found + json.dumps(options, sort_keys=True)) if options else found
 

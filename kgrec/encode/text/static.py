@@ -1,4 +1,4 @@
-"""A static model, distilled from a transformer: one vector per token, and the mean of its tokens for a text.
+"""A static model, distilled from a transformer: one vector per token; the vector of a text is the mean of its tokens.
 
 Enters: a sentence-transformer with a fast tokenizer. Leaves: a sentence-transformer that is a hundred times as fast, because no
 text passes through the transformer. Writes: the static model, as a folder.
@@ -30,14 +30,14 @@ _TOKENS_PER_PASS = 512
 
 
 def kept_static(folder: Path, source: Callable[[], SentenceTransformer]) -> Path:
-    """`folder` with the static model of `source`, which is distilled if the folder does not exist.
+    """`folder` with the static model of `source`, which is distilled first if the folder does not exist.
 
     Raises:
         ArtifactError: The folder cannot be written.
     """
     if folder.is_dir():
         return folder
-    logger.info("Making the static model, once: about half a minute")
+    logger.info("Making the static model; this happens once and takes about half a minute")
     model = distilled(source())
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -85,8 +85,8 @@ def distilled(model: SentenceTransformer) -> SentenceTransformer:
 
 
 def _weights(occurs: np.ndarray) -> np.ndarray:
-    """Weights of tokens sorted by frequency, zero for special and unused tokens; shape (n,), float64."""
-    # The cumulative sum is the rank among the tokens that occur, from 1.
+    """Weights of tokens sorted by frequency; zero for special and unused tokens; shape (n,), float64."""
+    # The cumulative sum is the rank among the tokens in use, starting at 1.
     frequency = occurs / np.maximum(np.cumsum(occurs), 1)
     weights: np.ndarray = occurs * _SMOOTHING / (_SMOOTHING + frequency / frequency.sum())
     return weights

@@ -1,4 +1,4 @@
-"""What baselines learn from.
+"""The data that baselines learn from.
 
 Enters: a graph and training interactions. Leaves: `BaselineData`. Nothing is written.
 """
@@ -24,13 +24,13 @@ _SECONDS_PER_DAY = 86_400
 
 @dataclass(frozen=True)
 class BaselineData:
-    """Training interactions and content of the items; a baseline reads what it needs."""
+    """Training interactions and content of the items; each baseline reads the parts that it needs."""
 
     #: ones for positive interactions; shape (n_users, n_items), float32
     positives: sp.csr_matrix
     #: age of each positive interaction in days before the latest one; shape and stored values as `positives`; None: no times
     ages: sp.csr_matrix | None = None
-    #: label and texts of each item, "" without any; n_items strings, or none if no item has a text
+    #: label and texts of each item, "" if it has none; n_items strings, or an empty list if no item has a text
     texts: Sequence[str] = ()
     #: ones for entities that an item has an edge with; shape (n_items, n_entities), float32
     neighbors: sp.csr_matrix | None = None
@@ -38,22 +38,22 @@ class BaselineData:
     triples: np.ndarray | None = None
     #: vectors of the items' texts, zero without a text; shape (n_items, dim), float32
     vectors: np.ndarray | None = None
-    #: items that are hidden in training: they are scored by their content, and nothing is learned from it; shape (n_items,),
+    #: items that are hidden in training: they are scored by their content, but nothing is learned from it; shape (n_items,),
     #: bool; None: no item is hidden
     hidden: np.ndarray | None = None
-    #: ones for all interactions, positive or not: items that no list of the user contains; shape as `positives`; None:
-    #: `positives`
+    #: ones for all interactions, positive or not, which are the items that no list of the user contains; shape as `positives`;
+    #: None: `positives`
     seen: sp.csr_matrix | None = None
-    #: place of each positive interaction in its user's history, from 1; shape and stored values as `positives`; None: no order
+    #: position of each positive interaction in its user's history, from 1; shape and stored values as `positives`; None: no order
     places: sp.csr_matrix | None = None
 
     @cached_property
     def histories(self) -> Histories:
-        """The positive interactions by user, in order where there is one."""
+        """The positive interactions by user, in order if there is one."""
         return Histories.of_matrix(self.positives, self.places)
 
     def in_order(self, name: str) -> Histories:
-        """The histories for a method that learns from their order.
+        """The histories, for a method that learns from their order.
 
         Args:
             name: Name of the method, for the error.
@@ -71,12 +71,12 @@ class BaselineData:
 
     @property
     def n_items(self) -> int:
-        """Number of items, which are all scored."""
+        """Number of items; all of them are scored."""
         return int(self.positives.shape[1])
 
     @property
     def counts(self) -> np.ndarray:
-        """Users with a positive interaction with each item; shape (n_items,), int64."""
+        """Number of users with a positive interaction, per item; shape (n_items,), int64."""
         return np.bincount(self.positives.indices, minlength=self.n_items)
 
     @property
@@ -85,7 +85,7 @@ class BaselineData:
         return np.flatnonzero(np.ones(self.n_items, bool) if self.hidden is None else ~self.hidden)
 
     def with_interactions(self, graph: KnowledgeGraph, interactions: Interactions) -> BaselineData:
-        """The same content with other interactions; `graph` holds all items that are scored.
+        """The same content with other interactions; `graph` contains all items that are scored.
 
         Raises:
             SourceError: An interaction has an item that the graph lacks.
@@ -102,10 +102,10 @@ def data_of(
     text_encoder: TextEncoder | None = None,
     hidden: np.ndarray | None = None,
 ) -> BaselineData:
-    """Read what baselines learn from.
+    """Read the data that baselines learn from.
 
     Args:
-        graph: Holds all items that are scored, including those that are hidden in training.
+        graph: Contains all items that are scored, including items hidden in training.
         interactions: Training interactions; None: those of the graph.
         text_encoder: Turns texts into vectors; None: no vectors.
         hidden: Rows of `graph.item_ids` that are hidden in training; None: none.
@@ -146,7 +146,7 @@ def over_items_of(graph: KnowledgeGraph, log: Interactions) -> Interactions:
         name = log.items[int(log.item[item < 0][0])]
         raise SourceError(
             f"The graph has no item '{name}', which is in the interactions.",
-            "Give the graph that holds all items.",
+            "Give the graph that contains all items.",
         )
     return replace(log, items=graph.item_ids, item=item.astype(np.int32))
 
@@ -163,7 +163,7 @@ def _ages(log: Interactions) -> sp.csr_matrix | None:
 
 
 def _places(log: Interactions) -> sp.csr_matrix | None:
-    """Place of each positive interaction in its user's history, from 1; None without order."""
+    """Position of each positive interaction in its user's history, from 1; None without order."""
     if log.stamps is None or not log.ordered:
         return None
     rows = np.flatnonzero(log.positive)

@@ -15,9 +15,9 @@ from kgrec.errors import TrainingError
 from kgrec.metrics.topk import rows_of
 from kgrec.storage.segments import places_in
 
-#: attempts to replace drawn items that turn out to be positives
+#: number of attempts to replace drawn items that turn out to be positives
 _MAX_REDRAWS = 10
-#: steps after which the total training time is estimated
+#: number of steps after which the total training time is estimated
 _STEPS_BEFORE_ESTIMATE = 5
 
 
@@ -80,7 +80,7 @@ class NegativeSampler:
             yield tuple(torch.from_numpy(part) for part in triple)  # type: ignore[misc]
 
     def _negatives(self, user: np.ndarray) -> np.ndarray:
-        """A random item per user that is no positive of the user; a positive only if ten draws found nothing else."""
+        """A random negative item per user; it is a positive only if ten draws found nothing else."""
         drawn = self.rng.choice(self.items, len(user))
         for _ in range(_MAX_REDRAWS):
             again = self._is_positive(user, drawn)

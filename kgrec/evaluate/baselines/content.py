@@ -1,4 +1,4 @@
-"""Content-based baselines: items similar to the history by words, by neighbours in the graph, by vectors of texts."""
+"""Content-based baselines: items similar to the history by words, by graph neighbours, or by text vectors."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class ContentTfidf:
 
     .. math:: z_{it} = (1 + \ln f_{it}) \ln \frac{1 + n}{1 + n_t}, \quad s_{uj} = \frac{1}{|H_u|} \sum_{i \in H_u} \cos(z_i, z_j)
 
-    f is the number of times that a term occurs in an item's text; :math:`n_t` of the n known items have the term. Terms that no
+    f is the number of occurrences of a term in an item's text; :math:`n_t` of the n known items have the term. Terms that no
     known item has are left out. Terms are words, or the entities that an item has an edge with in the graph.
     """
 
@@ -81,7 +81,7 @@ class ContentEmbedding:
         """
         if data.vectors is None or not data.vectors.any():
             raise TrainingError(
-                "ContentEmbedding: no item has a vector of its text.",
+                "ContentEmbedding: no item has a text vector.",
                 "Map texts and set a text encoder, or leave this baseline out.",
             )
         vectors = data.vectors.astype(np.float32)
@@ -94,7 +94,7 @@ class ContentEmbedding:
 
 
 def _words(texts: Sequence[str]) -> sp.csr_matrix:
-    """Number of times that each word occurs in each text; shape (len(texts), n_words), float32; words sorted."""
+    """Number of occurrences of each word in each text; shape (len(texts), n_words), float32; words sorted."""
     counts = [Counter(_WORD_PATTERN.findall(text.lower())) for text in texts]
     column = {word: n for n, word in enumerate(sorted(set().union(*counts)))}
     indptr = np.concatenate([[0], np.cumsum([len(one) for one in counts])])

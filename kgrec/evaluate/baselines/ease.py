@@ -1,4 +1,4 @@
-"""EASE: each item from all others by ridge regression, in closed form."""
+"""EASE: each item predicted from all others by ridge regression, in closed form."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from kgrec.evaluate.baselines.fitted import ItemWeights
 from kgrec.rank.ease import BYTES_PER_PAIR, ease_weights
 from kgrec.rank.slim import co_counts
 
-#: share of the machine's memory that may be used by default
+#: default limit, as a share of the machine's memory
 _MEMORY_SHARE = 0.5
 
 
@@ -23,7 +23,7 @@ class Ease:
 
     #: lambda
     penalty: float = 200.0
-    #: GB that may be used; None: half of the machine's memory
+    #: largest memory to use, in GB; None: half of the machine's memory
     memory: float | None = None
 
     GRID: ClassVar[Mapping[str, tuple[Any, ...]]] = {
@@ -35,7 +35,7 @@ class Ease:
 
         Raises:
             ConfigError: The penalty is not positive.
-            TrainingError: The matrix would not fit into memory.
+            TrainingError: The matrix does not fit into memory.
         """
         if not self.penalty > 0:
             raise ConfigError(f"EASE's penalty is {self.penalty:g}.", "Give a positive number.")
@@ -47,13 +47,13 @@ class Ease:
         needed = BYTES_PER_PAIR * n_items**2 / 1e9
         if needed > allowed:
             raise TrainingError(
-                f"EASE of {n_items:,} items needs {needed:,.1f} GB of memory; {allowed:,.1f} GB may be used.",
+                f"EASE of {n_items:,} items needs {needed:,.1f} GB of memory, but the limit is {allowed:,.1f} GB.",
                 "Leave it out, raise `memory`, or use a baseline with sparse weights, such as RP3beta.",
             )
 
 
 def _machine_memory() -> float:
-    """Memory of the machine in GB; 16 where the system does not tell it."""
+    """Memory of the machine in GB; 16 if the system does not report it."""
     if not hasattr(os, "sysconf") or "SC_PHYS_PAGES" not in os.sysconf_names:
         return 16.0
     return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 1e9

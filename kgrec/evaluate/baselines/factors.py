@@ -27,7 +27,7 @@ class IALS:
     """
 
     dim: int = 64
-    #: alpha, the weight of an interaction; a missing one weighs 1
+    #: alpha, the weight of an interaction; the weight of a missing one is 1
     confidence: float = 10.0
     #: lambda
     regularization: float = 1.0
@@ -76,13 +76,13 @@ class BPR:
     .. math:: \max_{p, q, b} \sum_{u,\; i \in H_u,\; j \notin H_u} \ln \sigma(\hat x_{ui} - \hat x_{uj}) - \lambda |\Theta|^2,
         \quad \hat x_{ui} = p_u^\top q_i + b_i
 
-    Not inductive: a user has factors of its own. For a new user the scores are the item biases :math:`b_i`.
+    Not inductive: each user has its own factors. For a new user, the scores are the item biases :math:`b_i`.
     """
 
     dim: int = 64
     learning_rate: float = 0.05
     regularization: float = 0.01
-    #: epochs; each draws as many interactions as there are
+    #: number of epochs; each draws as many interactions as the data has
     iterations: int = 100
     seed: int = 0
 
@@ -105,7 +105,7 @@ class BPR:
 
         model = _fitted(BayesianPersonalizedRanking, self, data, learning_rate=self.learning_rate)
         new = np.zeros(model.user_factors.shape[1], np.float32)
-        # implicit keeps b in the last column of the item factors; the user factors have a one there
+        # implicit keeps b in the last column of the item factors; the user factors have 1 there
         new[-1] = 1
         return UserItemVectors(model.user_factors, model.item_factors, new)
 
@@ -130,13 +130,13 @@ def _fitted(kind: Any, options: IALS | BPR, data: BaselineData, **others: float)
             num_threads=1,
             **others,
         )
-        # a copy, for implicit puts the columns of its matrix in order
+        # a copy, because implicit sorts the columns of its matrix
         model.fit(ones(data.positives).copy(), show_progress=False)
     return model
 
 
 def _one_thread() -> AbstractContextManager[Any]:
-    """One BLAS thread, as `implicit` recommends: more would only wait for one another."""
+    """One BLAS thread, as `implicit` recommends: several threads would only wait for each other."""
     from threadpoolctl import threadpool_limits
 
     return threadpool_limits(1, "blas")  # type: ignore[no-any-return]

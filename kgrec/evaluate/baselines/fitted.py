@@ -10,19 +10,19 @@ import scipy.sparse as sp
 
 from kgrec.graph.histories import Histories
 
-#: users scored at a time: a product of sparse vectors takes several times the memory of the scores
+#: number of users scored at a time: a product of sparse vectors takes several times the memory of the scores
 _USERS_PER_PRODUCT = 256
 
 
 def ones(matrix: sp.csr_matrix) -> sp.csr_matrix:
-    """The matrix with a one for each stored value, float32."""
+    """The matrix with 1 for each stored value, float32."""
     return sp.csr_matrix((np.ones(matrix.nnz, np.float32), matrix.indices, matrix.indptr), matrix.shape)
 
 
 def decayed(histories: Histories, decay: float, window: int) -> sp.csr_matrix:
     """Decay to the power of the number of newer items, for the newest `window` items; shape (len(histories), n_items), float32.
 
-    Histories without an order count as new throughout.
+    Items of histories without an order all count as new.
     """
     matrix, lags = histories.matrix(), histories.lags
     lags = np.zeros(matrix.nnz, np.int32) if lags is None else lags
@@ -51,7 +51,7 @@ class ItemWeights:
 
 @dataclass(frozen=True)
 class DecayingItemWeights:
-    r"""As `ItemWeights`, with less weight for older items: :math:`s_{uj} = \sum_{i \in H_u} \gamma^{k_i} W_{ij}`.
+    r"""Like `ItemWeights`, with less weight for older items: :math:`s_{uj} = \sum_{i \in H_u} \gamma^{k_i} W_{ij}`.
 
     :math:`k_i` is the number of newer items in the history; only the newest `window` items count.
     """
@@ -90,7 +90,7 @@ class ItemVectors:
 class UserItemVectors:
     """Vectors of training users and of items: a score is their inner product, and ignores the history.
 
-    The vector of a user that training does not know is `new`, plus the sum of `parts` over the items of the history, divided
+    The vector of a user that is not part of training is `new`, plus the sum of `parts` over the items of the history, divided
     by the square root of the history's length.
     """
 

@@ -22,7 +22,7 @@ class Hybrid:
 
     .. math:: s_{uj} = (1 - w) \frac{a_{uj}}{\max_l |a_{ul}|} + w \frac{b_{uj}}{\max_l |b_{ul}|}
 
-    A part with zeros for all items of a user adds nothing.
+    A part with score 0 for all items of a user adds nothing.
     """
 
     #: a

@@ -34,12 +34,12 @@ class KGAT:
     .. math::
         e_h^{(l)} = \mathrm{LeakyReLU}\big(W_1 (e_h + e_{N(h)})\big) + \mathrm{LeakyReLU}\big(W_2 (e_h \odot e_{N(h)})\big)
 
-    The vector of a node is the concatenation of its layers, each but the zeroth of unit length; a score is the inner product of
+    The vector of a node is the concatenation of its layers, each of unit length except the zeroth; a score is the inner product of
     user and item. As in the authors' code, each epoch first minimises the BPR loss with fixed attention, then TransR's
-    :math:`|W_r e_h + e_r - W_r e_t|^2` against random tails, and then recomputes the attention; each layer is half as wide as
+    :math:`|W_r e_h + e_r - W_r e_t|^2` against random tails, and then recomputes the attention. Each layer is half as wide as
     the one below.
 
-    Not inductive: users that training does not know, and items that are hidden in training, score zero.
+    Not inductive: users that are not part of training, and items hidden in training, have score 0.
     """
 
     dim: int = 32
@@ -50,7 +50,7 @@ class KGAT:
     epochs: int = 20
     batch_size: int = 2048
     seed: int = 0
-    #: CPU seconds that training may take; it stops early if it would take longer
+    #: limit on the CPU seconds of training; training stops early if it would take longer
     limit: float = field(default=math.inf, repr=False, compare=False)
 
     GRID: ClassVar[Mapping[str, tuple[Any, ...]]] = {
@@ -70,7 +70,7 @@ class KGAT:
             missing = "the graph has no edges" if data.positives.nnz else "there are no positive interactions"
             raise TrainingError(f"KGAT: {missing}.", "Leave this baseline out.")
         rng = np.random.default_rng(self.seed)
-        # on several threads gradients are summed in no fixed order, so results would vary
+        # with several threads the order of summing gradients varies, and so would the results
         with threads(1), torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
             network = KGATNetwork(data, self)
@@ -164,7 +164,7 @@ class KGATNetwork(nn.Module):
 
     @torch.no_grad()
     def fitted(self) -> UserItemVectors:
-        """The fitted baseline; an item without an edge scores zero."""
+        """The fitted baseline; an item without edges has score 0."""
         self.eval()
         nodes = self(self.attention())
         nodes[torch.bincount(self.edges[:, 0], minlength=self.n_nodes) == 0] = 0

@@ -30,9 +30,9 @@ class LightGCN:
         e_i^{(l+1)} = \sum_{u \ni i} \frac{e_u^{(l)}}{\sqrt{d_i} \sqrt{|H_u|}}, \quad
         e = \frac{1}{L + 1} \sum_{l=0}^{L} e^{(l)}, \quad s_{ui} = e_u^\top e_i
 
-    Learned with the BPR loss, one negative item per interaction, and an L2 penalty on the zeroth embeddings of a batch.
+    Trained with the BPR loss, one negative item per interaction, and an L2 penalty on the zeroth embeddings of a batch.
 
-    Not inductive: a user has an embedding of its own. A new user's zeroth embedding is zero; the higher layers come from the
+    Not inductive: each user has its own embedding. A new user's zeroth embedding is zero; the higher layers come from the
     history.
     """
 
@@ -44,7 +44,7 @@ class LightGCN:
     epochs: int = 40
     batch_size: int = 2048
     seed: int = 0
-    #: CPU seconds that training may take; it stops early if it would take longer
+    #: limit on the CPU seconds of training; training stops early if it would take longer
     limit: float = field(default=math.inf, repr=False, compare=False)
 
     GRID: ClassVar[Mapping[str, tuple[Any, ...]]] = {
@@ -63,7 +63,7 @@ class LightGCN:
         positives = ones(data.positives)
         if not positives.nnz:
             raise TrainingError("LightGCN: there are no positive interactions.", "Leave this baseline out.")
-        # on several threads gradients are summed in no fixed order, so results would vary
+        # with several threads the order of summing gradients varies, and so would the results
         with threads(1):
             network = LightGCNNetwork(positives, self)
             self._learn(network, NegativeSampler(positives, data.known, np.random.default_rng(self.seed)))
@@ -115,11 +115,11 @@ class LightGCNNetwork(nn.Module):
 
     @torch.no_grad()
     def fitted(self) -> UserItemVectors:
-        """The fitted baseline; an item without interactions scores zero."""
+        """The fitted baseline; an item without interactions has score 0."""
         layers = self.layers()
         nodes = layers.mean(dim=0).numpy()
         items = np.where(self.has_interactions[:, None], nodes[self.n_users :], 0)
-        # layer l + 1 of a user is a weighted sum of layer l of the items of the history
+        # layer l + 1 of a user is a weighted sum of layer l of the items in the history
         below = layers[:-1, self.n_users :].sum(dim=0).numpy() / len(layers)
         parts = (below * self.degree[:, None] ** -0.5).astype(np.float32)
         new = np.zeros(nodes.shape[1], np.float32)

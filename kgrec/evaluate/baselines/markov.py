@@ -1,4 +1,4 @@
-"""A Markov chain: items that followed the last ones of the history."""
+"""A Markov chain: items that followed the last items of the history."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ class MarkovChain:
         c_{ij} = \sum_{u} \sum_{p} \gamma^{\,p(j) - p(i) - 1}, \quad
         s_{uj} = \sum_{i \in H_u} \gamma^{k_i} \frac{c_{ij}}{\left(\sum_l c_{il}\right)^{\alpha}}
 
-    The sum runs over the pairs of a history in which j stands after i, at most 20 places apart; :math:`k_i` is the number of newer
-    items. With :math:`\gamma = 0` only neighbouring items count: a first-order chain without skips. With :math:`\alpha = 1`
+    The sum runs over the pairs of a history in which j follows i, at most 20 positions later; :math:`k_i` is the number of newer
+    items. With :math:`\gamma = 0` only adjacent items count, which is a first-order chain without skips. With :math:`\alpha = 1`
     the weights of an item are transition probabilities.
     """
 

@@ -9,8 +9,8 @@ With :math:`a, b` sets of N possible elements, h the shrinkage and :math:`c = |a
 
 Pearson's similarity is the correlation of two rows of zeros and ones, with both sides of the fraction multiplied by N.
 Shrinkage in the denominator (Dacrema et al. 2021, "A troubling analysis of reproducibility and progress in recommender systems
-research", after Bell and Koren 2007) keeps small sets that share an element by chance from being the nearest. Rows without a
-common element have similarity zero, and rows with a similarity of zero or less are no neighbours.
+research", after Bell and Koren 2007) keeps small sets that share an element by chance from becoming the nearest. Rows without a
+common element have similarity zero, and rows with a similarity of zero or less are not neighbours.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ Similarity = Callable[[np.ndarray, np.ndarray, np.ndarray, int, float], np.ndarr
 
 @dataclass(frozen=True)
 class NearestNeighbors:
-    """Options of a method that uses the nearest rows: the similarity, and how many neighbours count."""
+    """Options of a method that uses the nearest rows: the similarity, and the number of neighbours."""
 
     #: "cosine", "jaccard" or "pearson"
     similarity: str = "cosine"
@@ -57,7 +57,7 @@ class NearestNeighbors:
             same: Whether `others` is `rows`; then no row is its own neighbour.
 
         Returns:
-            Similarities, at most `neighbors` per row, of equal ones the first; shape (n, m), float32.
+            Similarities, at most `neighbors` per row, the first ones among ties; shape (n, m), float32.
         """
         sizes, columns = np.diff(others.indptr).astype(np.float64), ones(others).T.tocsr()
         parts = []
@@ -102,7 +102,7 @@ def _jaccard(c: np.ndarray, a: np.ndarray, b: np.ndarray, n: int, h: float) -> n
 
 def _pearson(c: np.ndarray, a: np.ndarray, b: np.ndarray, n: int, h: float) -> np.ndarray:
     spread = np.sqrt((a - a * a / n) * (b - b * b / n)) + h
-    # a set of all elements has no variance: its correlation is not defined, and counts as zero
+    # a set of all elements has no variance: its correlation is undefined, and counts as zero
     return np.asarray(np.divide(c - a * b / n, spread, out=np.zeros_like(c), where=spread > 1e-12))
 
 

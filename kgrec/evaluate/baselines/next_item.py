@@ -1,10 +1,10 @@
-r"""What neural models of the next item share: sequences of items, training, and scores.
+r"""Common parts of neural next-item models: sequences of items, training, and scores.
 
 Enters: histories in order, and a network that reads sequences. Leaves: a `FittedNextItem`. Nothing is written.
 
-Every position of a sequence is predicted from those before it, by a softmax over a uniform sample of the items (Klenitskiy and
-Vasilev 2023, "Turning dross into gold loss: is BERT4Rec really better than SASRec?"), or over all of them if there are few.
-Item vectors are the input of a network and the weights of its softmax.
+Every position of a sequence is predicted from the positions before it, by a softmax over a uniform sample of the items (Klenitskiy and
+Vasilev 2023, "Turning dross into gold loss: is BERT4Rec really better than SASRec?"), or over all items if there are few.
+Item vectors are both the input of the network and the weights of its softmax.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from kgrec.graph.histories import Histories
 from kgrec.metrics.topk import blocks
 from kgrec.train.threads import threads
 
-#: catalogues up to this size are predicted whole
+#: largest catalogue for which the softmax covers all items
 _MAX_CLASSES = 1024
-#: sequences that are read at a time when scores are requested
+#: number of sequences read at a time when scores are requested
 _QUERIES = 256
 
 
@@ -37,16 +37,16 @@ class NextItemOptions:
 
     #: width of the item vectors
     dim: int = 64
-    #: newest items of a history that are read
+    #: number of newest items of a history that are read
     length: int = 50
     dropout: float = 0.2
     learning_rate: float = 0.005
     epochs: int = 15
     batch_size: int = 128
-    #: items of the softmax beside the true one, if there are more than 1,024 items
+    #: number of items in the softmax besides the true one, if there are more than 1,024 items
     negatives: int = 512
     seed: int = 0
-    #: CPU seconds that training may take; it stops early if it would take longer
+    #: limit on the CPU seconds of training; training stops early if it would take longer
     limit: float = field(default=math.inf, repr=False, compare=False)
 
     def check(self) -> None:
@@ -67,7 +67,7 @@ class NextItemNetwork(nn.Module):
     """Item vectors; a subclass reads sequences of them.
 
     Args:
-        n_items: Number of items; a last vector of zeros stands for what is past the end of a sequence.
+        n_items: Number of items; a last vector of zeros represents positions past the end of a sequence.
         options: Width and dropout.
     """
 
@@ -77,7 +77,7 @@ class NextItemNetwork(nn.Module):
         nn.init.normal_(self.table.weight[:n_items], std=options.dim**-0.5)
 
     def forward(self, sequences: Tensor, lengths: Tensor) -> Tensor:
-        """What is expected after each position.
+        """Expected next item after each position, as a vector.
 
         Args:
             sequences: Rows of items, oldest first, padded with n_items; shape (n, length), int64.
@@ -91,7 +91,7 @@ class NextItemNetwork(nn.Module):
 
 @dataclass(frozen=True)
 class FittedNextItem:
-    """Scores are the probabilities of the next item; an item without interactions has none."""
+    """Scores are the probabilities of the next item; an item without interactions has no score."""
 
     network: NextItemNetwork
     length: int
@@ -124,7 +124,7 @@ def fit_next_item(
     Args:
         name: Name of the method, for errors.
         make: The network.
-        options: Its options; passed to it, too.
+        options: Options of the method; also passed to the network.
         data: Histories with an order.
 
     Raises:
@@ -136,7 +136,7 @@ def fit_next_item(
     known = data.counts > 0
     sequences = parts_of(histories, options.length + 1)
     rng = np.random.default_rng(options.seed)
-    # on several threads gradients are summed in no fixed order, so results would vary
+    # with several threads the order of summing gradients varies, and so would the results
     with threads(1), torch.random.fork_rng(devices=[]):
         torch.manual_seed(options.seed)
         network = make(data.n_items, options)
@@ -175,10 +175,10 @@ def padded(histories: Histories) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _batches(sequences: Histories, size: int, rng: np.random.Generator) -> Iterator[Histories]:
-    """All sequences once, in random order; those of a batch have similar lengths."""
+    """All sequences once, in random order; sequences in a batch have similar lengths."""
     order = rng.permutation(len(sequences))
     lengths = np.diff(sequences.indptr)[order]
-    # of 32 batches together, so that short sequences are not padded to the longest one
+    # sorted within 32 batches, so that short sequences are not padded to the longest one
     for part in blocks(len(order), 1, 32 * size):
         by_length = order[part][np.argsort(lengths[part], kind="stable")]
         groups = [by_length[start : start + size] for start in range(0, len(by_length), size)]
@@ -199,7 +199,7 @@ def _loss(
         return cross_entropy(state @ vectors[classes].T, torch.searchsorted(classes, target))
     drawn = torch.from_numpy(known[rng.integers(0, len(known), negatives)])
     own = (state * vectors[target]).sum(dim=1, keepdim=True)
-    # each negative stands for as many items as the catalogue has per negative
+    # each negative represents the number of catalogue items per negative
     rest = state @ vectors[drawn].T + math.log(len(known) / negatives)
     rest = rest.masked_fill(drawn[None, :] == target[:, None], -1e4)
     return cross_entropy(torch.cat([own, rest], dim=1), torch.zeros(len(target), dtype=torch.int64))

@@ -1,4 +1,4 @@
-"""Popularity: how many users took an item."""
+"""Popularity: the number of users per item."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from kgrec.graph.histories import Histories
 
 @dataclass(frozen=True)
 class Popularity:
-    """The items that most users took, the same for everybody (TopPop of Cremonesi et al. 2010).
+    """The items with the most users, the same list for everybody (TopPop of Cremonesi et al. 2010).
 
     With a window, only interactions of the last days count (Ji et al. 2020, "A re-visit of the popularity baseline in
-    recommender systems"). Interactions without times all count.
+    recommender systems"). If interactions have no times, all of them count.
     """
 
     #: length in days, ending at the latest interaction; None: all interactions count

@@ -16,17 +16,17 @@ from kgrec.graph.histories import Histories
 
 
 class FittedBaseline(Protocol):
-    """A baseline that has learned."""
+    """A fitted baseline."""
 
     def scores(self, histories: Histories, users: np.ndarray | None = None) -> np.ndarray:
         """Score every item for each history; higher is better.
 
-        Items of the history are scored, too: the caller filters them.
+        Items of the history are scored too: the caller filters them.
 
         Args:
-            histories: Of n users, in order where the log has one.
+            histories: Histories of n users, in order if the log has one.
             users: Rows of the users in the training matrix, -1 for users that it lacks; shape (n,), int64; None: all users
-                are new. Inductive baselines ignore it.
+                are new. Inductive baselines ignore this argument.
 
         Returns:
             shape (n, n_items), float32, a new array.
@@ -34,14 +34,14 @@ class FittedBaseline(Protocol):
 
 
 class Baseline(Protocol):
-    """The options of a method, and how it learns."""
+    """The options of a method, and its training."""
 
     #: option -> values that a search tries, in this order
     GRID: ClassVar[Mapping[str, tuple[Any, ...]]]
 
     def fit(self, data: BaselineData) -> FittedBaseline:
-        """Learn.
+        """Train.
 
         Raises:
-            TrainingError: The data lacks what the method needs, or is too large for it.
+            TrainingError: The data lacks something that the method needs, or is too large for it.
         """

@@ -1,4 +1,4 @@
-"""All baselines by name, as `kgrec evaluate --baselines` takes them."""
+"""All baselines by name, as accepted by `kgrec evaluate --baselines`."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from kgrec.evaluate.baselines.svd import PureSVD
 from kgrec.evaluate.baselines.user_knn import UserKNN
 from kgrec.evaluate.baselines.vae import MultVAE
 
-#: name -> class; its defaults are where a search starts
+#: name -> class; a search starts from its defaults
 BASELINES: dict[str, type[Baseline]] = {
     "popularity": Popularity,
     "item-knn": ItemKNN,
@@ -46,19 +46,19 @@ BASELINES: dict[str, type[Baseline]] = {
     "sasrec": SASRec,
 }
 
-#: what "quick" stands for: each takes seconds, and the best of them is hard to beat
+#: the baselines in "quick": each takes seconds, and the best of them is hard to beat
 QUICK_BASELINES = ("popularity", "item-knn", "rp3beta", "ease", "content-tfidf", "hybrid")
 
-#: what "quick" has besides where the next item is predicted
+#: further baselines in "quick" if the next item is predicted
 QUICK_ORDERED_BASELINES = ("markov",)
 
 
 def baseline_names(selection: Iterable[str], *, ordered: bool = False) -> list[str]:
-    """Names of baselines, each once, from names and the words "quick", "all" and "none".
+    """Names of baselines, without duplicates, from names and the words "quick", "all" and "none".
 
     Args:
         selection: Names and words.
-        ordered: Whether the log has an order, and what comes later is predicted; then "quick" has a baseline that reads the order.
+        ordered: Whether the log has an order and later interactions are predicted; then "quick" includes a baseline that reads the order.
 
     Raises:
         ConfigError: A name is unknown.

@@ -15,7 +15,7 @@ from kgrec.rank.random_walk import walk_weights
 class RP3beta:
     r"""P3alpha, re-ranked by popularity: :math:`s_{uj} = \sum_{i \in H_u} W_{ij}`, see :mod:`kgrec.rank.random_walk`.
 
-    Each item i keeps its largest weights only. The first step of the walk, :math:`1 / |H_u|^\alpha`, is the same for all items of a
+    Each item i keeps only its largest weights. The first step of the walk, :math:`1 / |H_u|^\alpha`, is the same for all items of a
     user and is left out.
     """
 

@@ -25,12 +25,12 @@ class SASRec(NextItemOptions):
         x \leftarrow x + W_2\, \mathrm{ReLU}(W_1\, \mathrm{LN}(x)), \quad
         s_{uj} = \mathrm{softmax}_j\, \mathrm{LN}(x_n)^\top e_j
 
-    A position attends to those up to itself, and has a learned vector by its distance from the end. Differs from the paper in the
-    loss, that of `kgrec.evaluate.baselines.next_item` in place of a binary one with a single negative item.
+    A position attends to positions up to itself, and has a learned vector for its distance from the end. The loss differs from the
+    paper: it is that of `kgrec.evaluate.baselines.next_item` instead of a binary loss with a single negative item.
     """
 
     blocks: int = 2
-    #: attention heads of a block; `dim` is a multiple of them
+    #: number of attention heads per block; `dim` must be a multiple of it
     heads: int = 2
 
     GRID: ClassVar[Mapping[str, tuple[Any, ...]]] = {
@@ -68,7 +68,7 @@ class SASRecNetwork(NextItemNetwork):
 
     def forward(self, sequences: Tensor, lengths: Tensor) -> Tensor:
         """See `NextItemNetwork`."""
-        # past the end the distance plays no part: no position attends to later ones
+        # past the end the distance has no effect: no position attends to later ones
         distance = (lengths[:, None] - 1 - torch.arange(sequences.shape[1])).clamp(min=0)
         x = self.dropout(self.table(sequences) + self.distance(distance))
         for layer in self.layers:
@@ -78,7 +78,7 @@ class SASRecNetwork(NextItemNetwork):
 
 
 class Block(nn.Module):
-    """Attention and a feed-forward layer, each on normalised input and added to it.
+    """Attention and a feed-forward layer, each on normalised input with a residual connection.
 
     Args:
         options: Width, heads and dropout.
@@ -93,7 +93,7 @@ class Block(nn.Module):
         self.dropout = nn.Dropout(options.dropout)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Positions that have attended to those up to themselves; shape (n, length, dim), as `x`."""
+        """The positions after attention to positions up to themselves; shape (n, length, dim), as `x`."""
         n, length, dim = x.shape
         # (n, length, 3 * dim) -> three of (n, heads, length, dim / heads)
         parts = self.projection(self.before_attention(x)).view(n, length, 3, self.heads, -1)

@@ -26,19 +26,19 @@ class SessionKNN:
         \mathrm{sim}(u, v) = \frac{\sum_{i \in H_u \cap H_v} \gamma^{k_i}}{\sqrt{|H_v|} + h}, \quad
         s_{uj} = \sum_{v \in N(u),\; j \in H_v} \mathrm{sim}(u, v)\, \left(\ln\frac{1 + n}{1 + n_j}\right)^\beta
 
-    :math:`k_i` is the number of items of u's history that are newer than i, so neighbours are found by what the user did last.
-    A session is the newest part of a training user's history; N(u) are the most similar ones, among them that of the user. Of n
-    sessions, :math:`n_j` have j.
+    :math:`k_i` is the number of items of u's history that are newer than i, so neighbours are found by the user's latest actions.
+    A session is the newest part of a training user's history; N(u) are the most similar sessions, the user's own included. Of n
+    sessions, :math:`n_j` contain j.
     """
 
     #: gamma; 0 to 1
     decay: float = 0.8
     neighbors: int = 200
-    #: newest items of a training user that make its session
+    #: number of newest items of a training user that form the user's session
     length: int = 100
     #: h
     shrinkage: float = 3.0
-    #: beta; 0: popular items are not held back
+    #: beta; with 0, popular items are not penalised
     idf: float = 0.0
 
     GRID: ClassVar[Mapping[str, tuple[Any, ...]]] = {
@@ -50,7 +50,7 @@ class SessionKNN:
     }
 
     def fit(self, data: BaselineData) -> FittedSessionKNN:
-        """Keep the sessions.
+        """Store the sessions.
 
         Raises:
             ConfigError: An option is out of range.
@@ -63,7 +63,7 @@ class SessionKNN:
         ):
             raise ConfigError(
                 f"{self} has an option out of range.",
-                "Give a decay from 0 to 1, at least 1 neighbor and a length of 1, and no negative number.",
+                "Give a decay from 0 to 1, at least 1 neighbor, a length of at least 1, and no negative number.",
             )
         sessions = ones(data.in_order("SessionKNN").last(self.length).matrix())
         frequency = np.bincount(sessions.indices, minlength=data.n_items)
@@ -73,7 +73,7 @@ class SessionKNN:
 
 @dataclass(frozen=True)
 class FittedSessionKNN:
-    """Sessions, in which the most similar ones are found."""
+    """Sessions, among which the most similar ones are found."""
 
     options: SessionKNN
     #: shape (n_users, n_items), float32
@@ -86,7 +86,7 @@ class FittedSessionKNN:
         return np.asarray(dense(self._nearest(histories) @ self.sessions) * self.idf)
 
     def _nearest(self, histories: Histories) -> sp.csr_matrix:
-        """Similarity of the nearest sessions of each history; shape (len(histories), n_users), float32."""
+        """Similarities of the nearest sessions of each history; shape (len(histories), n_users), float32."""
         queries = decayed(histories, self.options.decay, self.options.length)
         lengths = np.sqrt(np.diff(self.sessions.indptr)) + self.options.shrinkage
         columns, parts = self.sessions.T.tocsr(), [no_weights(0, self.sessions.shape[0])]

@@ -24,7 +24,7 @@ class PureSVD:
     These are the paper's scores divided by :math:`|H_u|`, which does not change the order of a user's items.
     """
 
-    #: number of singular values that are kept
+    #: number of singular values to keep
     dim: int = 64
     seed: int = 0
 

@@ -1,4 +1,4 @@
-"""The same small search of options for every baseline, on the same validation interactions.
+"""A small search for options, the same for every baseline, on the same validation interactions.
 
 Enters: a baseline, its training data, and validation interactions. Leaves: `TuningResult`. Nothing is written.
 """
@@ -22,7 +22,7 @@ from kgrec.metrics.topk import blocks, gains, some_of, top
 
 logger = logging.getLogger(__name__)
 
-#: users that a trial is validated on, at most
+#: largest number of users that a trial is validated on
 _MAX_VALID_USERS = 5_000
 
 
@@ -39,29 +39,29 @@ class Trial:
 
 @dataclass(frozen=True)
 class TuningResult:
-    """What a search found. As a string: the best baseline, its metrics, and the budget."""
+    """The result of a search. As a string: the best baseline, its metrics, and the budget."""
 
     trials: tuple[Trial, ...]
-    #: CPU seconds that the search was allowed
+    #: budget of the search, in CPU seconds
     budget: float
     #: length of the lists that NDCG and recall were measured on
     k: int
-    #: the searches for options that are baselines themselves, as in a hybrid
+    #: searches for options that are baselines themselves, as in a hybrid
     parts: tuple[TuningResult, ...] = ()
 
     @property
     def best(self) -> Trial:
-        """The trial with the highest NDCG; the first of equal ones."""
+        """The trial with the highest NDCG; the first one among ties."""
         return max(self.trials, key=lambda trial: trial.ndcg)
 
     @property
     def seconds(self) -> float:
-        """CPU seconds that were spent."""
+        """CPU seconds spent."""
         return sum(trial.seconds for trial in self.trials) + sum(part.seconds for part in self.parts)
 
     @property
     def n_trials(self) -> int:
-        """Number of settings that were tried, including those of the parts."""
+        """Number of settings tried, including those of the parts."""
         return len(self.trials) + sum(part.n_trials for part in self.parts)
 
     def __str__(self) -> str:
@@ -84,15 +84,15 @@ def tune(
 ) -> TuningResult:
     """Vary one option at a time over its grid, keep the best value by NDCG, and repeat until nothing improves.
 
-    The first trial is `baseline` itself, whatever it takes. A later trial starts only if, at the pace of the trials so far,
-    it would end within the budget. Options that are baselines themselves, as in a hybrid, are tuned first, each with an equal
-    share of the budget. Later settings that cannot learn from the data are skipped.
+    The first trial is `baseline` itself, at any cost. A later trial starts only if it would end within the budget at the pace of the
+    trials so far. Options that are baselines themselves, as in a hybrid, are tuned first, each with an equal share of the budget.
+    Later settings that cannot learn from the data are skipped.
 
     Args:
-        baseline: Where the search starts.
+        baseline: The starting point of the search.
         data: Training data.
-        valid: Validation positives, none of which is in `data.positives`; same shape.
-        budget: CPU seconds.
+        valid: Validation positives, none of them in `data.positives`; same shape.
+        budget: Budget in CPU seconds.
         k: Length of the lists.
         seed: Draws 5,000 validation users if there are more.
         clock: Returns CPU seconds.
@@ -103,7 +103,8 @@ def tune(
     users = some_of(np.flatnonzero(np.diff(valid.indptr)), _MAX_VALID_USERS, seed)
     if not len(users):
         raise TrainingError(
-            "There are no validation interactions to tune on.", "Hold some out, or skip the search."
+            "There are no validation interactions to tune on.",
+            "Hold out some interactions, or skip the search.",
         )
     nested = {option: part for option, part in vars(baseline).items() if hasattr(part, "GRID")}
     share = budget / (len(nested) + 1)
@@ -127,7 +128,7 @@ def tune(
 
 
 def _search(baseline: Baseline, attempt: Callable[[Baseline], Trial], budget: float) -> tuple[Trial, ...]:
-    """Coordinate search over the grid from `baseline`, until nothing improves or the next trial would pass the budget."""
+    """Coordinate search over the grid from `baseline`, until nothing improves or the next trial would exceed the budget."""
     trials = {baseline: attempt(baseline)}
     failed = set[Baseline]()
     best, previous = trials[baseline], None
@@ -153,11 +154,11 @@ def _search(baseline: Baseline, attempt: Callable[[Baseline], Trial], budget: fl
 def quality(
     fitted: FittedBaseline, data: BaselineData, truth: sp.csr_matrix, users: np.ndarray, k: int
 ) -> tuple[float, float]:
-    """Mean NDCG and recall of the lists of some training users; items that they have seen are not ranked.
+    """Mean NDCG and recall of lists for some training users; items that they have seen are not ranked.
 
     Args:
-        fitted: A baseline that has learned from `data`.
-        data: Holds the histories.
+        fitted: A baseline fitted to `data`.
+        data: Has the histories.
         truth: Positives to find; shape of `data.positives`.
         users: Rows of users with a positive in `truth`; shape (n,).
         k: Length of the lists.

@@ -20,12 +20,12 @@ class UserKNN(NearestNeighbors):
     .. math:: s_{uj} = \sum_{v \in N(u),\; j \in H_v} \mathrm{sim}(u, v)
 
     N(u) are the training users whose sets of items are most similar to the history; see
-    `kgrec.evaluate.baselines.nearest_neighbors`. A training user is a neighbour of itself, which adds to the scores of its
-    own items only.
+    `kgrec.evaluate.baselines.nearest_neighbors`. A training user is its own neighbour, which adds only to the scores of its own
+    items.
     """
 
     def fit(self, data: BaselineData) -> FittedUserKNN:
-        """Keep the training histories.
+        """Store the training histories.
 
         Raises:
             ConfigError: An option is out of range.
@@ -36,7 +36,7 @@ class UserKNN(NearestNeighbors):
 
 @dataclass(frozen=True)
 class FittedUserKNN:
-    """Training histories, in which the most similar ones are found."""
+    """Training histories, among which the most similar ones are found."""
 
     options: NearestNeighbors
     #: shape (n_users, n_items), float32

@@ -20,7 +20,7 @@ from kgrec.evaluate.baselines.fitted import ones
 from kgrec.graph.histories import Histories
 from kgrec.train.threads import threads
 
-#: histories that are scored at a time
+#: number of histories scored at a time
 _QUERIES = 512
 
 
@@ -34,22 +34,22 @@ class MultVAE:
 
     .. math:: \max \sum_{i \in H_u} \ln s_{ui} - \beta\, \mathrm{KL}(N(\mu, \sigma^2) \,\|\, N(0, 1))
 
-    The weight of the KL term rises to :math:`\beta` over the first half of training (eq. 6 and section 2.2.2). The layers of the
-    encoder and of the decoder that touch items share the item vectors :math:`e`. Where items have vectors of their texts, a linear
-    map of these is added to e, so that an item without interactions is scored by its text.
+    The weight of the KL term rises to :math:`\beta` over the first half of training (eq. 6 and section 2.2.2). The encoder's and
+    the decoder's item layers share the item vectors :math:`e`. If items have text vectors, a linear map of these is added to e, so that
+    an item without interactions is scored by its text.
     """
 
     #: width of z and of the item vectors
     dim: int = 128
     #: beta
     beta: float = 0.2
-    #: share of a history that is left out of the encoder's input
+    #: share of a history that is dropped from the encoder's input
     dropout: float = 0.5
     learning_rate: float = 0.003
     epochs: int = 60
     batch_size: int = 256
     seed: int = 0
-    #: CPU seconds that training may take; it stops early if it would take longer
+    #: limit on the CPU seconds of training; training stops early if it would take longer
     limit: float = field(default=math.inf, repr=False, compare=False)
 
     GRID: ClassVar[Mapping[str, tuple[Any, ...]]] = {
@@ -72,7 +72,7 @@ class MultVAE:
         positives = ones(data.positives)
         with_history = positives[np.flatnonzero(np.diff(positives.indptr))]
         known = data.counts > 0
-        # on several threads gradients are summed in no fixed order, so results would vary
+        # with several threads the order of summing gradients varies, and so would the results
         with threads(1), torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
             network = MultVAENetwork(self, known, data.vectors)
@@ -110,7 +110,7 @@ class MultVAENetwork(nn.Module):
     Args:
         options: Width and dropout.
         known: Which items have interactions; shape (n_items,), bool.
-        content: Vectors of the items' texts, zero without a text; shape (n_items, width), float32; None: there are none.
+        content: Text vectors of the items, zero without a text; shape (n_items, width), float32; None: no text vectors.
     """
 
     def __init__(self, options: MultVAE, known: np.ndarray, content: np.ndarray | None) -> None:
@@ -133,15 +133,15 @@ class MultVAENetwork(nn.Module):
         """Mean and log-variance of z.
 
         Args:
-            taken: Ones for the items of each history, or what is left of them; shape (n, m).
-            vectors: Of these m items; shape (m, dim).
+            taken: Ones for the items of each history, or for those left after dropout; shape (n, m).
+            vectors: Vectors of these m items; shape (m, dim).
         """
         summed = (taken / taken.square().sum(dim=1, keepdim=True).clamp(min=1).sqrt()) @ vectors
         mean, log_variance = self.moments(torch.tanh(self.hidden(summed))).chunk(2, dim=1)
         return mean, log_variance
 
     def loss(self, taken: Tensor, vectors: Tensor, beta: float) -> Tensor:
-        """Negative evidence lower bound per history, of items that have interactions; arguments as of `encode`."""
+        """Negative evidence lower bound per history, over items with interactions; arguments as in `encode`."""
         mean, log_variance = self.encode(nn.functional.dropout(taken, self.rate), vectors)
         z = mean + torch.randn_like(mean) * (log_variance / 2).exp()
         chance = log_softmax(self.decoder(z) @ vectors.T + self.bias[self.known], dim=1)
@@ -152,14 +152,14 @@ class MultVAENetwork(nn.Module):
     def fitted(self) -> FittedMultVAE:
         """The fitted baseline."""
         vectors = self.items()
-        # an item without interactions has no bias of its own: it counts as one that is seldom taken
+        # an item without interactions has no learned bias, and is treated as a rare item
         bias = torch.where(self.known, self.bias, self.bias[self.known].min())
         return FittedMultVAE(self, vectors, bias)
 
 
 @dataclass(frozen=True)
 class FittedMultVAE:
-    """Scores are probabilities, from the mean of z; an item without interactions and without a text has none."""
+    """Scores are probabilities, computed from the mean of z; an item without interactions and without a text has no score."""
 
     network: MultVAENetwork
     #: shape (n_items, dim)

@@ -1,7 +1,7 @@
 """The results of a benchmark: metrics, comparisons, example lists, and the files of a report.
 
 Enters: folds, and the `Entry`s of all systems. Leaves: `BenchmarkResults`. Writes report/: metrics.json, per_user.parquet,
-split/ and, given a function that renders it, report.html.
+split/ and, if a function renders it, report.html.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ from kgrec.storage import artifacts, files
 LEVEL = 0.95
 #: permutations per test, and bootstrap resamples per interval of a difference
 _PERMUTATIONS = 10_000
-#: users whose lists are examples, and how many items of a list, and of a history, are shown
+#: number of users with example lists, and how many items of a list, and of a history, are shown
 _EXAMPLE_USERS, _EXAMPLE_LIST, _EXAMPLE_HISTORY = 4, 10, 15
-#: an example user has a history of at least this many items, if there are such users
+#: smallest history of an example user, if such users exist
 _MIN_EXAMPLE_HISTORY = 3
 
 _PROTOCOL_SENTENCES = {
@@ -46,7 +46,7 @@ _PROTOCOL_SENTENCES = {
 
 @dataclass(frozen=True)
 class BenchmarkResults:
-    """What the systems reached on the folds."""
+    """The results of all systems on the folds."""
 
     folds: Sequence[Fold]
     entries: Sequence[Entry]
@@ -59,23 +59,23 @@ class BenchmarkResults:
     name: str = ""
     resamples: int = 1000
     seed: int = 0
-    #: when, as ISO 8601
+    #: time of the benchmark, as ISO 8601
     created: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
 
     @property
     def primary_metric(self) -> str:
-        """The metric that systems are sorted by: NDCG at the first of `ks`."""
+        """The metric that systems are sorted by: NDCG at the first length in `ks`."""
         return f"ndcg@{self.ks[0]}"
 
     @property
     def ran(self) -> list[Entry]:
-        """Systems that did not fail, sorted by the primary metric, the best first."""
+        """Systems that did not fail, sorted by the primary metric, best first."""
         ran = [entry for entry in self.entries if entry.evaluation is not None]
         return sorted(ran, key=lambda entry: -_sort_value(entry.evaluation, self.primary_metric))
 
     @cached_property
     def comparisons(self) -> pd.DataFrame:
-        """The first system against each other one, on the primary metric and on recall; see `compare`."""
+        """The first system compared with each other one, on the primary metric and on recall; see `compare`."""
         models = {e.name: e.evaluation for e in self.entries if e.evaluation is not None}
         if len(models) < 2:
             return pd.DataFrame()
@@ -85,7 +85,7 @@ class BenchmarkResults:
         )
 
     def value(self, entry: Entry, name: str) -> tuple[float, float, float]:
-        """The value of a metric over all items, such as "ndcg@20", and the ends of its interval."""
+        """The value of a metric over all items, such as "ndcg@20", and the bounds of its interval."""
         assert entry.metrics is not None
         metric, _, k = name.rpartition("@")
         frame = entry.metrics
@@ -100,7 +100,7 @@ class BenchmarkResults:
         return pd.concat(frames, ignore_index=True)[columns] if frames else pd.DataFrame(columns=columns)
 
     def record(self) -> dict[str, Any]:
-        """The content of metrics.json in plain values; None stands for nan and infinity."""
+        """The content of metrics.json in plain values; None represents nan and infinity."""
         values = {
             "kgrec": __version__,
             "created": self.created,
@@ -195,13 +195,13 @@ class BenchmarkResults:
         }
 
     def _trade_offs(self) -> list[dict[str, Any]]:
-        """Metrics of lists with options about lists as a whole, of the first system that has any."""
+        """Metrics of lists with options about lists as a whole, for the first system that has such lists."""
         frames = [entry.trade_offs for entry in self.entries if entry.trade_offs is not None]
         rows = frames[0].to_dict("records") if frames else []
         return [{str(name): value for name, value in row.items()} for row in rows]
 
     def _examples(self) -> list[dict[str, Any]]:
-        """Random test users of the first fold: their history, their test positives, and lists of some systems."""
+        """Random test users of the first fold: their histories, their test positives, and lists of some systems."""
         fold, shown = self.folds[0], self._example_systems()
         rng = np.random.default_rng(self.seed)
         eligible = np.flatnonzero(np.diff(fold.known.indptr) >= _MIN_EXAMPLE_HISTORY)
@@ -246,7 +246,7 @@ class BenchmarkResults:
 def _learning_curve(training_log: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """Records of a training log with stage, run (from 1), epoch, loss, ndcg and recall.
 
-    The log does not number its runs: a new one begins where the epoch does not rise.
+    The log does not number its runs: a new run begins where the epoch does not increase.
     """
     run, last_epoch = 0, 0
     curve = []
@@ -268,7 +268,7 @@ def _sort_value(evaluation: Any, name: str) -> float:
 
 
 def _plain(value: Any) -> Any:
-    """The same in JSON's types; None stands for nan and infinity."""
+    """The same value in JSON's types; None represents nan and infinity."""
     if isinstance(value, dict):
         return {name: _plain(one) for name, one in value.items()}
     if isinstance(value, list | tuple):

@@ -1,4 +1,4 @@
-"""Run every system on every fold, and keep what is finished so that a benchmark that was interrupted can be resumed.
+"""Run every system on every fold, and keep finished predictions so that an interrupted benchmark can be resumed.
 
 Enters: `Task`s, one per fold, and systems. Leaves: `Entry`s. Writes a folder of predictions, if one is given.
 """
@@ -30,7 +30,7 @@ from kgrec.storage import atomic, files
 
 logger = logging.getLogger(__name__)
 
-#: called when a system starts on a fold, with the system, the number of the fold, and whether its predictions are kept already
+#: called when a system starts on a fold, with the system, the number of the fold, and whether its predictions are already kept
 OnRun = Callable[["System", int, bool], None]
 _KEPT_RUN = "run.json"
 
@@ -52,7 +52,7 @@ class Entry:
     trade_offs: pd.DataFrame | None = None
     #: shares of attention by group in these lists; see `exposure_by_group`
     exposure: list[dict[str, Any]] = field(default_factory=list)
-    #: why the system failed
+    #: reason of the failure
     error: KgrecError | None = None
 
     @property
@@ -66,9 +66,9 @@ class KeptEntries:
     """A folder with the predictions of finished systems; without a folder nothing is kept.
 
     Args:
-        folder: Where to keep them; None: nowhere.
-        run: What determines the predictions, in plain values; predictions of another run are refused.
-        resume: Use what the folder holds; otherwise it is emptied.
+        folder: Where to keep predictions; None: nowhere.
+        run: Plain values that determine the predictions; predictions of another run are rejected.
+        resume: Use the content of the folder; otherwise it is emptied.
 
     Raises:
         ArtifactError: The folder holds another run, or cannot be read or written.
@@ -83,7 +83,7 @@ class KeptEntries:
             if files.read_json(stored) != json.loads(json.dumps(run)):
                 raise ArtifactError(
                     f"{folder} holds another run: graph, protocol or options differ.",
-                    "Give the options of the run that was interrupted, or run without --resume to start over.",
+                    "Repeat the options of the interrupted run, or run without --resume to start over.",
                 )
             return
         shutil.rmtree(folder, ignore_errors=True)
@@ -122,11 +122,11 @@ class KeptEntries:
 
     @property
     def count(self) -> int:
-        """Number of predictions that are kept."""
+        """Number of kept predictions."""
         return 0 if self.folder is None else len([*self.folder.glob("*.npz")])
 
     def put(self, system: System, fold: int, predictions: Predictions) -> None:
-        """Keep predictions. The JSON file is written last: where it exists, the arrays are complete."""
+        """Keep predictions. The JSON file is written last: if it exists, the arrays are complete."""
         place = self._place(system, fold)
         if place is None:
             return
@@ -145,12 +145,12 @@ class KeptEntries:
         atomic.write_whole(place.with_suffix(".json"), partial(files.write_json, values))
 
     def remove(self) -> None:
-        """Remove the folder, once the results are written."""
+        """Remove the folder after the results are written."""
         if self.folder is not None:
             shutil.rmtree(self.folder, ignore_errors=True)
 
     def _place(self, system: System, fold: int) -> Path | None:
-        """Path of the files, without a suffix; names of systems may hold any character, so they are hashed."""
+        """Path of the files, without a suffix; names of systems may contain any character, so they are hashed."""
         if self.folder is None:
             return None
         return self.folder / f"{fold}-{hashlib.sha256(system.name.encode()).hexdigest()[:16]}"
@@ -168,7 +168,7 @@ def run_benchmark(
 ) -> list[Entry]:
     """Let every system predict for every fold, and measure the lists.
 
-    A system that raises a KgrecError gets an entry with the error; the others still run.
+    A system that raises a KgrecError gets an entry with the error; the other systems still run.
 
     Args:
         tasks: One per fold.
@@ -177,7 +177,7 @@ def run_benchmark(
         kept: Where predictions are kept until all systems are finished; None: nowhere.
         on_run: Called when a system starts on a fold.
         resamples: Number of bootstrap resamples for the intervals.
-        failed: Name of a system -> its error, of those that failed in workers (`predict_by_workers`): they are not tried again.
+        failed: Name of a system -> its error, for systems that failed in workers (`predict_by_workers`): they are not tried again.
 
     Returns:
         One entry per system, in the order of `systems`.
@@ -185,7 +185,7 @@ def run_benchmark(
     Raises:
         UnknownId: The graph has no node of a type in `Task.classes`.
         CorruptArtifact: Kept predictions cannot be read.
-        ConfigError: Two systems have one name, a length is above that of a task, or an argument is of the wrong type.
+        ConfigError: Two systems have the same name, a length exceeds that of a task, or an argument has the wrong type.
     """
     tasks, systems = _checked(tasks, systems)
     ks = lengths("ks", ks, min(task.k for task in tasks))
@@ -225,14 +225,14 @@ def _checked(tasks: Any, systems: Any) -> tuple[list[Task], list[System]]:
             if not tasks
             else "systems is empty"
             if not systems
-            else "Two of the systems have one name"
+            else "Two of the systems have the same name"
         )
         raise ConfigError(f"{what}.", "Give at least one task, and systems with names of their own.")
     return tasks, systems
 
 
 def check_rows(task: Task, predictions: Predictions) -> None:
-    """Refuse lists of a system that hold no rows of items: metrics would read other items, or none."""
+    """Raise an error for a system's lists that are not rows of items: metrics would read other items, or none."""
     n_users, n_items = len(task.fold.test.users), len(task.fold.source.item_ids)
     for lists in (predictions.lists, *predictions.by_subset.values()):
         is_rows = isinstance(lists, np.ndarray) and lists.ndim == 2 and lists.dtype.kind in "iu"
@@ -242,7 +242,7 @@ def check_rows(task: Task, predictions: Predictions) -> None:
             or (lists.size and not -1 <= lists.min() <= lists.max() < n_items)
         ):
             raise SourceError(
-                "The lists are no rows of items: one list per test user is needed, padded with -1.",
+                "The lists are not rows of items: one list per test user is needed, padded with -1.",
                 f"Give an array of whole numbers below {n_items:,}, of shape ({n_users}, k).",
             )
 
@@ -265,7 +265,7 @@ def _entry(
         evaluations.append(measure_lists(task.ground_truth, lists, ks, by_subset))
     whole = pooled(evaluations)
     metrics = whole.frame(resamples=resamples)
-    # comparisons need no buckets, which hold many times the memory
+    # comparisons need no buckets, which take many times the memory
     overall = Evaluation(whole.users, {"": whole.values[""]}, {"": whole.totals[""]}, whole.lists)
     entry = Entry(system.name, system.kind, system.description, tuple(predictions), overall, metrics)
     chosen = getattr(system, "variants", ())
@@ -279,7 +279,7 @@ def _entry(
 
 
 def _predictions(task: Task, system: System, kept: KeptEntries) -> Predictions:
-    """Predictions kept from an interrupted run, or else new ones, which are kept."""
+    """Predictions kept from an interrupted run, or otherwise new ones, which are then kept."""
     predictions = kept.get(system, task.fold.number)
     if predictions is None:
         predictions = system.predict(task)

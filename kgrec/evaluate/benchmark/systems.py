@@ -1,4 +1,4 @@
-"""The systems of a benchmark: kgrec, kgrec without a source, tuned baselines, and lists made by another program.
+"""The systems of a benchmark: kgrec, kgrec without a source, tuned baselines, and lists from another program.
 
 Enters: a `Task`. Leaves: `Predictions`. Nothing is written.
 """
@@ -35,7 +35,7 @@ logger = logging.getLogger(__name__)
 
 SystemKind = Literal["kgrec", "ablation", "baseline", "lists"]
 
-#: source that is left out -> name of the system
+#: left-out source -> name of the system
 ABLATION_NAMES = {
     "graph": "kgrec without graph",
     "text": "kgrec without text",
@@ -48,9 +48,9 @@ _DEFAULT_ABLATIONS = ("graph", "text", "shuffle-graph")
 _USERS_PER_REQUEST = 4096
 #: name of a stage
 RECOMMENDING = "computing lists"
-#: a single training may take this many times the budget of the search
+#: limit on the time of a single training, as a multiple of the search budget
 _MAX_TRAINING_BUDGETS = 10
-#: length of the lists that options are tuned on, at most
+#: largest list length for tuning options
 _TUNING_K = 20
 #: hyperparameters of kgrec that the report shows
 _SHOWN_HYPERPARAMETERS = (
@@ -73,7 +73,7 @@ class System(Protocol):
 
     @property
     def kind(self) -> SystemKind:
-        """What it is."""
+        """Its kind."""
 
     @property
     def description(self) -> str:
@@ -89,7 +89,7 @@ class System(Protocol):
 
 @dataclass(frozen=True)
 class Kgrec:
-    """kgrec as `kgrec train` runs it: it holds out a validation part of its own, then trains on all training data."""
+    """kgrec as `kgrec train` runs it: it holds out its own validation part, then trains on all training data."""
 
     config: Config
     #: a source to leave out; "": none
@@ -155,11 +155,11 @@ class Kgrec:
 
 @dataclass(frozen=True)
 class TunedBaseline:
-    """A baseline whose options are searched on the validation part; then it learns from training and validation part."""
+    """A baseline whose options are tuned on the validation part; it then learns from the training and the validation part."""
 
     name: str
     baseline: Baseline
-    #: CPU seconds for the search
+    #: budget of the search, in CPU seconds
     cpu_budget: float = 60.0
     seed: int = 0
     on_stage: OnStage | None = None
@@ -196,7 +196,7 @@ class TunedBaseline:
         return Predictions(lists.pop(""), lists, seconds, str(baseline), trials, budget)
 
     def _tuned(self, task: Task, seconds: dict[str, float]) -> tuple[Any, int]:
-        """The baseline with the best options, and the number of trials; 0 if there is nothing to search."""
+        """The baseline with the best options, and the number of trials; 0 trials if there is nothing to search."""
         baseline = _limited(self.baseline, _MAX_TRAINING_BUDGETS * self.cpu_budget)
         if not task.valid.nnz or not baseline.GRID:
             return baseline, 0
@@ -215,7 +215,7 @@ class TunedBaseline:
 
 @dataclass(frozen=True)
 class GivenLists:
-    """Lists that another program made, without the held-out part."""
+    """Lists that another program made without the held-out part."""
 
     name: str
     #: a frame with user_id, item_id, and rank or score
@@ -233,7 +233,7 @@ class GivenLists:
 
 
 def default_ablations(graph: KnowledgeGraph, config: Config) -> list[str]:
-    """Of graph, text and shuffle-graph, the ablations that change something, given what the graph has."""
+    """The ablations among graph, text and shuffle-graph that change something for this graph."""
     has_edges = bool(len(graph.triples))
     has_texts = config.text.model != "none" and bool(len(graph.text))
     present = {"graph": has_edges, "text": has_texts, "shuffle-graph": has_edges}
@@ -246,7 +246,7 @@ def _begin(on_stage: OnStage | None, stage: str) -> None:
 
 
 def _recommended(recommender: Recommender, task: Task, request: Request) -> pa.Table:
-    """Lists of all test users: known users by id, the others by the history that the fold gives."""
+    """Lists of all test users: known users by id, others by the history that the fold gives."""
     names, known = task.fold.test.users.labels, task.user_rows >= 0
 
     def for_users(rows: np.ndarray) -> pa.Table:
@@ -276,7 +276,7 @@ def _recommended(recommender: Recommender, task: Task, request: Request) -> pa.T
 
 
 def _likes_and_dislikes(fold: Fold, rows: np.ndarray) -> tuple[list[list[str]], list[list[str]]]:
-    """Ids of the items that some test users liked, and of those that they met and did not like."""
+    """Ids of the items that some test users liked, and of the items that they met but did not like."""
     items, liked = fold.source.item_ids.labels, fold.known[rows]
     disliked = fold.seen[rows] - liked
     disliked.eliminate_zeros()
@@ -286,7 +286,7 @@ def _likes_and_dislikes(fold: Fold, rows: np.ndarray) -> tuple[list[list[str]], 
 
 
 def _hyperparameters(chosen: Mapping[str, Any]) -> str:
-    """What validation chose, in one line; weights of 0 and values of 0 are left out."""
+    """The choices of validation, in one line; weights of 0 and values of 0 are left out."""
     values = [f"{key.replace('_', ' ')} {chosen[key]:g}" for key in _SHOWN_HYPERPARAMETERS if chosen.get(key)]
     weights = [
         f"{name.replace('_', '-')} {value:.3g}" for name, value in chosen.get("weights", {}).items() if value

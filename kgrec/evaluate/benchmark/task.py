@@ -1,6 +1,6 @@
 """The task of a benchmark: recommend lists for the test users of one fold.
 
-Enters: a `Fold`. Leaves: a `Task`, which holds what all systems share; systems return `Predictions`. Nothing is written.
+Enters: a `Fold`. Leaves: a `Task`, which has the data that all systems share; systems return `Predictions`. Nothing is written.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from kgrec.graph.histories import Histories
 from kgrec.graph.knowledge_graph import KnowledgeGraph
 from kgrec.recommend.results import Embeddings
 
-#: node types with more nodes than this are no classes for the metric `calibration`
+#: largest number of nodes of a type for the metric `calibration`
 _MAX_CLASSES = 100
 
 
@@ -47,13 +47,13 @@ class Task:
 
     @cached_property
     def train_data(self) -> BaselineData:
-        """What a baseline may learn from while its options are tuned: the training part."""
+        """Data of a baseline while its options are tuned: the training part."""
         fold = self.fold
         return data_of(fold.source, fold.train, text_encoder=self.text_encoder, hidden=fold.hidden)
 
     @cached_property
     def full_data(self) -> BaselineData:
-        """What a baseline learns from once its options are chosen: the training and the validation part."""
+        """Data of a baseline after its options are chosen: the training and the validation part."""
         if not len(self.fold.valid):
             return self.train_data
         return self.train_data.with_interactions(self.fold.source, self.fold.graph.interactions)
@@ -65,19 +65,19 @@ class Task:
 
     @cached_property
     def histories(self) -> Histories:
-        """Positives of the test users outside of the test part, in order where the log has one."""
+        """Positives of the test users outside the test part, in order if the log has one."""
         return Histories.of_matrix(self.fold.known, self.fold.places)
 
     @cached_property
     def user_rows(self) -> np.ndarray:
-        """Row of each test user in `full_data.positives`, -1 for users that training does not know; int64."""
+        """Row of each test user in `full_data.positives`, -1 for users that are not part of training; int64."""
         rows = self.fold.graph.interactions.users.ids(self.fold.test.users.labels)
         has_history = self.fold.history.users.ids(self.fold.test.users.labels) >= 0
         return np.where(has_history, -1, rows)
 
     @cached_property
     def ground_truth(self) -> GroundTruth:
-        """What the lists are compared with. For all systems, `diversity` is measured on the same vectors: of texts."""
+        """The data that lists are compared with. For all systems, `diversity` is measured on the same text vectors."""
         vectors = self.train_data.vectors
         texts = None if vectors is None else Embeddings(self.fold.source.item_ids, vectors)
         return ground_truth_of(self.fold, texts, self.classes)
@@ -85,7 +85,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Predictions:
-    """The lists of one system for one task, and what they cost."""
+    """The lists of one system for one task, and their cost."""
 
     #: rows of the source graph's items, best first, -1 past the end of a list; shape (n_users, k), int32
     lists: np.ndarray
@@ -93,11 +93,11 @@ class Predictions:
     by_subset: dict[str, np.ndarray] = field(default_factory=dict)
     #: CPU seconds by stage: tune, train, recommend
     cpu_seconds: dict[str, float] = field(default_factory=dict)
-    #: the options that were used, for people
+    #: the options that were used, as text for readers
     options: str = ""
-    #: settings that the search tried
+    #: number of settings that the search tried
     trials: int = 0
-    #: CPU seconds that the search was allowed; None: there was no search
+    #: budget of the search in CPU seconds; None: there was no search
     cpu_budget: float | None = None
     #: records of the training log, one per epoch
     training_log: list[dict[str, Any]] = field(default_factory=list)
@@ -109,7 +109,7 @@ def small_types(graph: KnowledgeGraph) -> tuple[str, ...]:
     """Node types that suit the metric `calibration`: 2 to 100 nodes, and half of the items have an edge with one.
 
     Returns:
-        At most three, those with the fewest nodes, sorted by name.
+        At most three types, those with the fewest nodes, sorted by name.
     """
     types = graph.entities["type"]
     counts = {row["values"]: row["counts"] for row in pc.value_counts(types.cast("string")).to_pylist()}
@@ -127,6 +127,6 @@ def small_types(graph: KnowledgeGraph) -> tuple[str, ...]:
 
 
 def _share_of_items(edges: sp.csc_matrix, nodes: np.ndarray) -> float:
-    """Share of the rows with an edge to one of some nodes; `nodes` is a mask of the columns."""
+    """Share of the rows with an edge to one of the given nodes; `nodes` is a mask of the columns."""
     part = edges[:, np.flatnonzero(nodes)].tocsr()
     return float((np.diff(part.indptr) > 0).mean()) if part.shape[0] else 0.0

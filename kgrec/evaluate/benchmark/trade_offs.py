@@ -1,4 +1,4 @@
-"""Trade-offs: how accurate lists are that are chosen as a whole, at several strengths of each option.
+"""Trade-offs: the accuracy of lists chosen as a whole, at several strengths of each option.
 
 Enters: node types, a `Task`, lists by variant. Leaves: `Variant`s with the requests of their lists, and a frame of their metrics.
 Nothing is written.
@@ -23,7 +23,7 @@ from kgrec.metrics.beyond_accuracy import exposure_gap, exposure_shares
 #: strengths of each option; 0 is the plain list
 STRENGTHS = (0.1, 0.2, 0.3, 0.5, 0.7)
 _COLUMNS = ["option", "strength", "metric", "k", "value"]
-#: groups whose shares of attention are reported, at most
+#: largest number of groups whose shares of attention are reported
 _GROUPS = 20
 
 
@@ -31,10 +31,10 @@ _GROUPS = 20
 class Variant:
     """One option of lists at one strength."""
 
-    #: for people, such as "calibration of genre"
+    #: label for readers, such as "calibration of genre"
     option: str
     strength: float
-    #: of `kgrec.Request`
+    #: options of `kgrec.Request`
     options: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -44,7 +44,7 @@ class Variant:
 
 
 def variants(types: Sequence[str], strengths: Sequence[float] = STRENGTHS) -> list[Variant]:
-    """All options at all strengths, calibration and exposure by each of some node types."""
+    """All options at all strengths; calibration and exposure for each of the node types."""
     options: dict[str, tuple[str, dict[str, Any]]] = {
         "diversity (mmr)": ("diversity", {}),
         "diversity (dpp)": ("diversity", {"diversity_method": "dpp"}),
@@ -62,11 +62,11 @@ def variants(types: Sequence[str], strengths: Sequence[float] = STRENGTHS) -> li
 def trade_offs(
     tasks: Sequence[Task], predictions: Sequence[Predictions], chosen: Sequence[Variant], ks: Sequence[int]
 ) -> pd.DataFrame:
-    """The metrics over all items of the lists of variants.
+    """Metrics over all items, for the lists of the variants.
 
     Args:
         tasks: One per fold.
-        predictions: Of the system, one per fold, with lists of the variants.
+        predictions: Predictions of the system, one per fold, with lists of the variants.
         chosen: The variants.
         ks: Lengths at which lists are measured.
 
@@ -86,7 +86,7 @@ def trade_offs(
 def exposure_by_group(
     task: Task, predictions: Predictions, chosen: Sequence[Variant]
 ) -> list[dict[str, Any]]:
-    """Shares of attention by group, plain and at each strength, of the groups with the largest share of the catalogue.
+    """Shares of attention by group, plain and at each strength, for the groups with the largest share of the catalogue.
 
     Returns:
         Records with type, group, catalogue (its share of the items), plain, and a share by strength in `strengths`.

@@ -1,4 +1,4 @@
-"""Predictions of a benchmark by workers: a part is one system on one fold.
+"""Predictions of a benchmark, computed by workers: a part is one system on one fold.
 
 Enters: a graph folder and a split folder, which every worker reads, and systems. Leaves: predictions in a `KeptEntries`, and the
 errors of systems that failed.
@@ -21,9 +21,9 @@ from kgrec.evaluate.splits import load_folds
 from kgrec.graph.knowledge_graph import KnowledgeGraph
 from kgrec.parallel import Executor
 
-#: called with the number of predictions that are computed, and of all
+#: called with the number of computed predictions, and the total
 OnPredicted = Callable[[int, int], None]
-#: callbacks of systems, which stay in the process of the caller
+#: callbacks of systems, which stay in the caller's process
 _CALLBACKS = ("on_text", "on_epoch", "on_stage")
 
 
@@ -32,9 +32,9 @@ class TaskFolders:
     """Folders and options from which a worker makes the tasks of a benchmark."""
 
     graph: Path
-    #: as `save_folds` writes it
+    #: written by `save_folds`
     split: Path
-    #: as `Task.k` and `Task.classes`
+    #: like `Task.k` and `Task.classes`
     k: int
     classes: tuple[str, ...]
     text: TextConfig
@@ -58,21 +58,21 @@ def predict_by_workers(
     kept: KeptEntries,
     on_predicted: OnPredicted | None = None,
 ) -> dict[str, KgrecError]:
-    """Compute the predictions that are not kept yet, and keep them.
+    """Compute the predictions that are not yet kept, and keep them.
 
     Args:
         executor: Computes them; each of its workers reads the folders once.
         folders: Read by every worker.
-        systems: Plain values, apart from their callbacks, which workers do not call.
+        systems: Plain values, except for callbacks, which workers do not call.
         folds: Number of folds.
         kept: Where predictions are kept.
-        on_predicted: Called after each.
+        on_predicted: Called after each prediction.
 
     Returns:
-        Name of a system -> its first error, of those that failed.
+        Name of a system -> its first error, for systems that failed.
 
     Raises:
-        WorkerError: A worker died; what was finished before is kept.
+        WorkerError: A worker died; predictions finished before are kept.
     """
     missing = [(system, fold) for system in systems for fold in range(folds) if not kept.has(system, fold)]
     failed: dict[str, KgrecError] = {}
@@ -90,7 +90,7 @@ def predict_by_workers(
 
 
 def _predictor(folders: TaskFolders) -> Callable[[tuple[System, int]], Predictions | KgrecError]:
-    """The function that computes a part; an error of a system is its result, so that the others still run."""
+    """The function that computes a part; it returns an error of a system as its result, so that the others still run."""
     tasks = folders.tasks()
 
     def predictions(part: tuple[System, int]) -> Predictions | KgrecError:

@@ -1,9 +1,9 @@
-"""Drift of accuracy: NDCG by week, and whether a score still means the same hit rate.
+"""Drift of accuracy: NDCG by week, and whether a score still predicts the same hit rate.
 
 Enters: a `Model` and recent interactions. Leaves: `Week`s and `Check`s. Nothing is written.
 
-The lists are made once, from what the model knew, and are compared with what users did later. Interactions that the model learned from
-would flatter it, so later recent time is compared with earlier recent time.
+The lists are made once, from the model's histories, and are compared with later actions of the users. Interactions that the model
+learned from would flatter it, so later recent time is compared with earlier recent time.
 """
 
 from __future__ import annotations
@@ -25,37 +25,37 @@ from kgrec.metrics.significance import intervals
 from kgrec.model.model import Model
 from kgrec.model.retrieval import Filters
 
-#: items of a list whose scores are looked at
+#: number of items per list whose scores are examined
 DEPTH = 50
-#: users whose lists are made, drawn at random
+#: number of users with lists, drawn at random
 _USERS = 5_000
 _BLOCK = 512
 _WEEK = 7 * 86_400
-#: bins of the score
+#: number of bins of the score
 _BINS = 5
 
 
 @dataclass(frozen=True)
 class Lists:
-    """Lists of users who have a history and recent interactions with other items that the model knows."""
+    """Lists of users who have a history and recent interactions with other items known to the model."""
 
     #: rows of users, increasing; shape (n,)
     users: np.ndarray
     #: best first, padded with -1; shape (n, DEPTH)
     items: np.ndarray
     scores: np.ndarray
-    #: recent interactions that the lists could have: `user` counts rows of `users`
+    #: recent interactions that the lists could contain: `user` counts rows of `users`
     hits: Sample
 
     def at(self, hits: Sample) -> tuple[np.ndarray, np.ndarray]:
-        """Positions of those interactions whose item is in the list, and the place of each in its list, from 0."""
+        """Positions of the interactions whose item is in the list, and the rank of each in its list, from 0."""
         equal = self.items[hits.user] == hits.item[:, None]
         found = np.flatnonzero(equal.any(axis=1))
         return found, equal[found].argmax(axis=1)
 
 
 def lists_of(model: Model, recent: Sample, rng: np.random.Generator) -> Lists:
-    """Lists of users from what the model knows, without the items that they had."""
+    """Lists of users from the model's histories, without the items in them."""
     histories = LiveHistories.of(model.histories)
     known = recent.rows((recent.user < len(model.users)) & (recent.item < len(model.items)))
     known = known.rows(histories.has_positive[known.user] & ~np.isin(known.item, model.items.removed))
@@ -80,15 +80,15 @@ def weeks(lists: Lists, k: int, rng: np.random.Generator) -> tuple[tuple[Week, .
     """NDCG@k by week, and whether it fell from the first week to the last."""
     name, note = (
         f"ndcg@{k}",
-        "NDCG of the last week against the first, of one interaction at a time, so that busy weeks compare with others.",
+        "NDCG of the last week compared with the first, per interaction, so that busy weeks compare with others.",
     )
     time = lists.hits.time
     if time is None or not len(time):
         whole = _ndcg(lists, np.ones(len(lists.hits), bool), k)
-        value = f" Of all recent time together it is {np.nanmean(whole):.4f}." if len(lists.hits) else ""
+        value = f" Over all recent time it is {np.nanmean(whole):.4f}." if len(lists.hits) else ""
         return (), Check(name, EFFECT, None, None, f"{note} It needs times.{value}")
     start, end = int(time.min()), int(time.max()) + 1
-    # of equal length, so that the last one is not a day
+    # of equal length, so that the last one is not a single day
     n = max(1, round((end - start) / _WEEK))
     edges = np.linspace(start, end, n + 1).astype(np.int64)
     week = np.clip(np.searchsorted(edges, time, side="right") - 1, 0, n - 1)
@@ -104,7 +104,7 @@ def weeks(lists: Lists, k: int, rng: np.random.Generator) -> tuple[tuple[Week, .
 
 
 def calibration(lists: Lists, rng: np.random.Generator) -> Check:
-    """Whether a score means the same hit rate in the later half of recent time as in the earlier half."""
+    """Whether a score predicts the same hit rate in the later half of recent time as in the earlier half."""
     name, note = (
         "calibration",
         "Hits by score of the listed item, in the earlier and the later half of recent time.",
@@ -122,7 +122,7 @@ def calibration(lists: Lists, rng: np.random.Generator) -> Check:
     bounds = [f"{edge:.3g}" for edge in edges]
     names = [f"below {bounds[0]}", *(f"{a} to {b}" for a, b in itertools.pairwise(bounds))]
     names.append(f"{bounds[-1]} and more")
-    # half of the interactions, so that both halves have the same base rate of hits
+    # each half has half of the interactions, so both have the same base rate of hits
     late = time[found] > np.median(time)
     bins = sp.csr_matrix((np.ones(len(code)), (np.arange(len(code)), code)), (len(code), len(names)))
     halves = [Binned(sp.csr_matrix(bins[half]), lists.hits.user[found][half]) for half in (~late, late)]
@@ -130,9 +130,9 @@ def calibration(lists: Lists, rng: np.random.Generator) -> Check:
 
 
 def _ndcg(lists: Lists, chosen: np.ndarray, k: int) -> np.ndarray:
-    """Mean of the NDCG@k of each chosen interaction as the only positive, nan for users without; shape (len(lists.users),).
+    """Mean NDCG@k with each chosen interaction as the only positive, nan for users without one; shape (len(lists.users),).
 
-    With all of a week's positives at once, NDCG would rise and fall with the number of interactions per user.
+    With all of a week's positives at once, NDCG would depend on the number of interactions per user.
     """
     hits = lists.hits.rows(chosen)
     found, place = lists.at(hits)
@@ -142,7 +142,7 @@ def _ndcg(lists: Lists, chosen: np.ndarray, k: int) -> np.ndarray:
 
 
 def _fall(name: str, note: str, values: np.ndarray) -> Check:
-    """Compare the means of the first and the last column; users are the sampling unit, and one with both values counts in both."""
+    """Compare the means of the first and the last column; users are the sampling unit, and a user with both values counts in both."""
     first, last = values[:, 0], values[:, -1]
     there = [~np.isnan(column) for column in (first, last)]
     sizes = [int(one.sum()) for one in there]

@@ -1,9 +1,9 @@
-"""What a look for drift found: checks with their thresholds, and one verdict.
+"""Findings of a drift analysis: checks with their thresholds, and one verdict.
 
-Enters: figures and p values of checks. Leaves: `Drift`, a plain value. Writes drift/ (`Drift.save`).
+Enters: metrics and p values of checks. Leaves: `Drift`, a plain value. Writes drift/ (`Drift.save`).
 
-A check gives an alarm if its value reaches a threshold and chance does not explain it: the thresholds say what is large, the p value says
-what is more than noise. With Holm's correction over all checks, at most 5 % of the looks at data without drift give an alarm.
+A check raises an alarm if its value reaches a threshold and chance does not explain it: the thresholds define what is large, and the p
+value what exceeds noise. With Holm's correction over all checks, at most 5 % of the analyses of data without drift raise an alarm.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from kgrec.metrics.significance import holm
 from kgrec.storage import artifacts, files
 
 Verdict = Literal["stable", "watch", "retrain"]
-#: by rising alarm
+#: in order of increasing alarm
 VERDICTS: tuple[Verdict, ...] = ("stable", "watch", "retrain")
-#: probability of an alarm without drift, over all checks of a look
+#: probability of an alarm without drift, over all checks of an analysis
 ALPHA = 0.05
 
 
 @dataclass(frozen=True)
 class Scale:
-    """How a check measures, and from where on a value is large."""
+    """The measure of a check, and the values from which on it is large."""
 
     measure: str
     watch: float
@@ -53,7 +53,7 @@ EFFECT = Scale(
 
 @dataclass(frozen=True)
 class Part:
-    """A bin of a check: its value among what the model learned from, or in earlier weeks, and among recent interactions, or later."""
+    """A bin of a check: its value before (in training interactions or earlier weeks), and after (in recent interactions or later weeks)."""
 
     name: str
     reference: float
@@ -69,9 +69,9 @@ class Check:
     scale: Scale
     #: None: it could not be measured
     value: float | None
-    #: probability of such a difference without drift; 1 if the difference is no loss
+    #: probability of such a difference without drift; 1 if the difference is not a loss
     p: float | None
-    #: one sentence: what was compared; or why it could not be measured
+    #: one sentence: what was compared, or why it could not be measured
     note: str
     parts: tuple[Part, ...] = ()
     #: corrected for the number of checks, see `judged`
@@ -87,7 +87,7 @@ class Check:
 
 @dataclass(frozen=True)
 class Week:
-    """NDCG of one stretch of about a week, of lists made from what the model knew."""
+    """NDCG in a period of about a week, of lists made from the model's histories."""
 
     #: seconds since 1970
     start: int
@@ -109,7 +109,7 @@ class Drift:
     weeks: tuple[Week, ...]
     #: counts of recent interactions: read, positive, used by users and items of the model, left out
     counts: Mapping[str, int]
-    #: when the model was written, "" if it is not stored
+    #: time at which the model was written, "" if it is not stored
     model: str = ""
     inputs: Mapping[str, str] = field(default_factory=dict)
 
@@ -117,7 +117,7 @@ class Drift:
         """The check of this name.
 
         Raises:
-            UnknownId: There is none.
+            UnknownId: No such check exists.
         """
         named = {check.name: check for check in self.checks}
         if options.text("name", name, "'popularity'") not in named:
@@ -125,7 +125,7 @@ class Drift:
         return named[name]
 
     def record(self) -> dict[str, Any]:
-        """The content of drift.json: plain values, None for what is not known."""
+        """The content of drift.json: plain values, None for unknown values."""
         checks = [_flat(check) for check in self.checks]
         return {
             "verdict": self.verdict,
@@ -184,7 +184,7 @@ def _with_verdict(check: Check) -> Check:
 
 
 def _flat(check: Check) -> dict[str, Any]:
-    """A check as plain values, its scale among them."""
+    """A check as plain values, including its scale."""
     values = asdict(check)
     scale = values.pop("scale")
     value = values["value"]

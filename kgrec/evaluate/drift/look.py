@@ -23,7 +23,7 @@ from kgrec.graph.memberships import linked_nodes
 from kgrec.model.model import Model
 from kgrec.recommend.recommender import Recommender
 
-#: node type or relation -> which of its nodes each item has, and the labels of the nodes
+#: node type or relation -> the nodes of each item, and the labels of the nodes
 _Links = dict[str, tuple[csr_matrix, list[str]]]
 
 
@@ -38,20 +38,20 @@ def drift(
     """Compare recent interactions with those that a model learned from, before they are added to it.
 
     Args:
-        recommender: A trained one; is not modified.
+        recommender: A trained recommender; not modified.
         interactions: Recent interactions: the path of a table, a frame, or `Interactions`, as for `Recommender.add_interactions`.
-        by: Node types or relations for categories of items; None: up to three types with few nodes that most items have.
+        by: Node types or relations used as categories of items; None: up to three types with few nodes that most items have.
         k: Length of the lists for NDCG, up to 50.
         seed: Seed of all random choices.
 
     Returns:
-        The checks, each "stable", "watch" or "retrain", and the worst of them as the verdict. A check that the data do not allow has the
-        verdict None and says why.
+        The checks, each with verdict "stable", "watch" or "retrain", and the worst of them as the overall verdict. A check that the data do
+            not allow has the verdict None and says why.
 
     Raises:
-        SourceError: A column is missing, no interaction is positive, or the model has none.
+        SourceError: A column is missing, no interaction is positive, or the model has no positive interactions.
         TooManyBadRows: Most rows are bad.
-        UnknownId: `by` names something that the graph does not have.
+        UnknownId: `by` names a type or relation that the graph lacks.
 
     Example:
         >>> kgrec.drift(rec, "recent.parquet").verdict  # doctest: +SKIP
@@ -64,14 +64,16 @@ def drift(
     model = recommender.model
     learned = learned_sample(model)
     if not len(learned):
-        raise SourceError("The model has no positive interactions to compare with.", "Train it on some.")
+        raise SourceError(
+            "The model has no positive interactions to compare with.", "Train it on interactions."
+        )
     links = _links(model, names)
     read = read_recent(model, interactions)
     counts = _counts(model, learned, read)
     if counts["known pairs"] == counts["positive pairs"]:
         raise SourceError(
-            f"The model has all {counts['known pairs']:,} interactions already, so they tell nothing about drift.",
-            "Give interactions since its training, before they are added to it.",
+            f"The model already has all {counts['known pairs']:,} interactions, so they say nothing about drift.",
+            "Give interactions that are newer than its training, before they are added to it.",
         )
     rng = np.random.default_rng(seed)
     lists = accuracy.lists_of(model, read.sample, rng)
@@ -104,7 +106,7 @@ def _shares(
 
 
 def _links(model: Model, by: list[str] | None) -> _Links:
-    """The nodes of items by some types or relations, or by types with few nodes."""
+    """The nodes of items, for some types or relations, or for types with few nodes."""
     graph, entities = model.graph(), model.items.entities.whole
     found: _Links = {}
     for name in small_types(graph) if by is None else dict.fromkeys(by):

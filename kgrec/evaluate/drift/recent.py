@@ -1,8 +1,8 @@
-"""Interactions that a model learned from, and recent ones, as rows of one numbering.
+"""Training interactions of a model and recent interactions, as rows of one numbering.
 
-Enters: a `Model`, and a table or a frame of recent interactions. Leaves: two `Sample`s, and what was left out. Nothing is written.
+Enters: a `Model`, and a table or a frame of recent interactions. Leaves: two `Sample`s, and counts of what was left out. Nothing is written.
 
-Unlike `read_interaction_updates`, this keeps interactions of items that the model does not know: how many there are is a finding.
+Unlike `read_interaction_updates`, this keeps interactions with items that the model does not know: their number is a finding.
 """
 
 from __future__ import annotations
@@ -21,32 +21,32 @@ from kgrec.ingest.build_report import Report
 from kgrec.model.interaction_updates import item_names_by, opened, read_log
 from kgrec.model.model import Model
 
-#: a log that ends before 1980 counts something other than seconds
+#: a log that ends before 1980 probably does not count seconds
 _EARLY = 315_532_800
 
 
 @dataclass(frozen=True)
 class Sample:
-    """Positive interactions, each pair of user and item once. All arrays have the shape (n,)."""
+    """Positive interactions; each pair of user and item occurs once. All arrays have the shape (n,)."""
 
-    #: int64; rows of the model's users, and from their number on of users that the model does not know
+    #: int64; rows of the model's users; larger numbers are users that the model does not know
     user: np.ndarray
-    #: int64; the same of items
+    #: int64; the same for items
     item: np.ndarray
-    #: int64, seconds since 1970, all above 0; None: some time is unknown
+    #: int64, seconds since 1970, all above 0; None: some times are unknown
     time: np.ndarray | None
 
     def __len__(self) -> int:
         return len(self.user)
 
     def rows(self, chosen: np.ndarray) -> Sample:
-        """Some of the rows, by a mask or by positions."""
+        """A subset of the rows, by mask or positions."""
         time = None if self.time is None else self.time[chosen]
         return Sample(self.user[chosen], self.item[chosen], time)
 
     def is_in(self, other: Sample) -> np.ndarray:
         """Whether each pair of user and item is in another sample; shape (n,), bool."""
-        # above the items of both, so that a pair has a number of its own
+        # larger than the number of items in both, so that each pair has its own number
         size = 1 + max(self.item.max(initial=0), other.item.max(initial=0))
         return np.isin(self.user * size + self.item, other.user * size + other.item)
 
@@ -73,12 +73,12 @@ def read_recent(model: Model, rows: Any) -> Recent:
     """Read recent interactions.
 
     Args:
-        model: Its mapping names the columns, and says which rows are positive.
-        rows: As `Recommender.add_interactions` takes them; items may be unknown.
+        model: Its mapping names the columns, and decides which rows are positive.
+        rows: As in `Recommender.add_interactions`; items may be unknown.
 
     Raises:
-        SourceError: A column is missing, or there is no positive interaction.
-        TooManyBadRows: More than half of the rows are bad, or more than the mapping allows if that is more.
+        SourceError: A column is missing, or no interaction is positive.
+        TooManyBadRows: More than half of the rows are bad, or more than the mapping allows if its limit is higher.
     """
     report, inputs = Report(), dict[str, str]()
     if isinstance(rows, Interactions):
@@ -90,8 +90,8 @@ def read_recent(model: Model, rows: Any) -> Recent:
     kept = log.rows(log.positive)
     if not len(kept):
         raise SourceError(
-            f"{place} has no positive interaction among {report.file(place).rows:,} rows.",
-            "Give one user and one item per row, and look at the rule `positive` of the mapping.",
+            f"{place} has no positive interactions in {report.file(place).rows:,} rows.",
+            "Give one user and one item per row, and check the rule `positive` of the mapping.",
         )
     users, items = (
         _numbers(known, names, codes)
@@ -105,7 +105,7 @@ def read_recent(model: Model, rows: Any) -> Recent:
 
 @dataclass
 class _GrowingItems:
-    """Codes of items by their names, in which unknown ones get the next code."""
+    """Codes of items by name; an unknown name gets the next code."""
 
     model: Model
     reference: str | None
@@ -130,7 +130,7 @@ def _read(model: Model, rows: Any, report: Report) -> tuple[Interactions, str, d
 
 
 def _numbers(known: Vocabulary, names: Vocabulary, codes: np.ndarray) -> np.ndarray:
-    """Numbers of users or items; those that are not among the known ones follow these."""
+    """Numbers of users or items; unknown ones follow the known ones."""
     present = np.unique(codes)
     numbers = np.full(len(names), -1, np.int64)
     numbers[present] = known.ids(names.take(present))

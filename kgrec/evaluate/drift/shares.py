@@ -1,10 +1,10 @@
 """Drift of shares: popularity, categories, activity, new items and users.
 
-Enters: what the model learned from and recent interactions, as `Sample`s. Leaves: `Check`s. Nothing is written.
+Enters: training interactions and recent interactions, as `Sample`s. Leaves: `Check`s. Nothing is written.
 
-Two rules keep the comparison fair. An interaction does not count for the popularity of its own item, so an interaction that the model
-learned from and a recent one are binned alike (leave-one-out). What depends on the length of time, such as interactions per user, is
-compared with the last stretch of the same length that the model learned from.
+Two rules keep the comparison fair. An interaction does not count for the popularity of its own item, so training interactions and
+recent ones are binned alike (leave-one-out). Quantities that depend on the length of time, such as interactions per user, are
+compared with the last period of the same length before training.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from kgrec.metrics.stability import (
     shift_probability,
 )
 
-#: fewer say little, and the null distribution holds for many
+#: smallest samples: fewer rows or users say little, and the null distribution holds only for many
 LEAST_ROWS, LEAST_USERS = 100, 30
-#: bins of popularity and activity
+#: number of bins of popularity and activity
 _BINS = 10
-#: expected recent rows of a bin, at least (Cochran 1954, "Some Methods for Strengthening the Common chi-square Tests"), and bins at most
+#: smallest expected number of recent rows per bin (Cochran 1954, "Some Methods for Strengthening the Common chi-square Tests"), and largest number of bins
 _LEAST_EXPECTED, _MOST_BINS = 5, 30
-#: share of recent interactions that must be newer than all that the model learned from
+#: smallest share of recent interactions that are newer than all training interactions
 _LATER = 0.95
 OTHERS, NONE = "others", "none"
 
@@ -44,7 +44,7 @@ class Binned:
     bins: sp.csr_matrix
     #: shape (n,), int64
     user: np.ndarray
-    #: clusters beside the users; None: users alone
+    #: clusters in addition to the users; None: only users
     item: np.ndarray | None = None
 
     def __len__(self) -> int:
@@ -53,16 +53,16 @@ class Binned:
 
 @dataclass(frozen=True)
 class Stretches:
-    """The last stretch that a model learned from, as long as that of recent interactions."""
+    """The last period of the training interactions, as long as that of the recent interactions."""
 
     #: seconds since 1970
     start: int
-    #: of the interactions that the model learned from; shape (n,), bool
+    #: which training interactions are in it; shape (n,), bool
     inside: np.ndarray
 
 
 def stretches(learned: Sample, recent: Sample) -> Stretches | None:
-    """The last stretch of the same length; None without times, if the two overlap, or if what was learned from spans less than two."""
+    """The last period of the same length; None without times, if the two overlap, or if the training interactions span less than two periods."""
     if learned.time is None or recent.time is None or not len(learned):
         return None
     end = learned.time.max()
@@ -75,7 +75,7 @@ def stretches(learned: Sample, recent: Sample) -> Stretches | None:
 
 def popularity(learned: Sample, recent: Sample, n_items: int, rng: np.random.Generator) -> Check:
     """Whether recent interactions are with items of the same popularity; items that the model does not know are left out."""
-    note = "Interactions by the number of other users with the item."
+    note = "Interactions by the number of other users of the item."
     known = recent.rows(recent.item < n_items)
     counts = np.bincount(learned.item, minlength=n_items)
     others = counts[learned.item] - 1
@@ -84,7 +84,7 @@ def popularity(learned: Sample, recent: Sample, n_items: int, rng: np.random.Gen
     names = _ranges(edges)
 
     def binned(sample: Sample, count: np.ndarray) -> Binned:
-        # which items lie near the end of a bin is chance, so that items are clusters, too
+        # chance decides which items are near the edge of a bin, so items are clusters too
         return Binned(_one_hot(np.searchsorted(edges, count), len(names)), sample.user, sample.item)
 
     reference = binned(learned, others)
@@ -99,14 +99,14 @@ def categories(
     names: list[str],
     rng: np.random.Generator,
 ) -> Check:
-    """Whether recent interactions are with items of the same categories; an item of several counts for each in equal parts.
+    """Whether recent interactions are with items of the same categories; an item with several counts for each in equal parts.
 
     Args:
-        name: Of the type of nodes, or of the relation.
-        learned: What the model learned from.
+        name: Name of the node type or the relation.
+        learned: Training interactions.
         recent: Recent interactions; items that the model does not know are left out.
-        links: Which categories each item has; shape (n_items, n_nodes).
-        names: Of the categories.
+        links: Categories of each item; shape (n_items, n_nodes).
+        names: Names of the categories.
         rng: Draws from the null distribution.
     """
     n_items = links.shape[0]
@@ -121,7 +121,7 @@ def categories(
 
 
 def activity(learned: Sample, recent: Sample, since: Stretches | None, rng: np.random.Generator) -> Check:
-    """Whether active users have as many interactions as before, in a stretch of the same length."""
+    """Whether active users have as many interactions as before, in a period of the same length."""
     if since is None:
         return unmeasured("activity", _NO_STRETCH)
     before = learned.rows(since.inside)
@@ -137,14 +137,14 @@ def activity(learned: Sample, recent: Sample, since: Stretches | None, rng: np.r
 def new_items(
     learned: Sample, recent: Sample, n_items: int, since: Stretches | None, rng: np.random.Generator
 ) -> Check:
-    """Whether more interactions than usual are with items that had none."""
+    """Whether more interactions than usual are with items that had none before."""
     unknown = int((recent.item >= n_items).sum())
     note = f"Interactions with items that had none before; {unknown:,} are with items that the model does not know."
     return _new("new items", note, learned, recent, lambda sample: sample.item, since, rng, by_item=True)
 
 
 def new_users(learned: Sample, recent: Sample, since: Stretches | None, rng: np.random.Generator) -> Check:
-    """Whether more interactions than usual are of users who had none."""
+    """Whether more interactions than usual are of users who had none before."""
     note = "Interactions of users who had none before."
     return _new("new users", note, learned, recent, lambda sample: sample.user, since, rng, by_item=False)
 
@@ -162,11 +162,11 @@ def shift(
     """Compare the shares of bins.
 
     Args:
-        name: Of the check.
+        name: Name of the check.
         note: What is compared.
         reference: Rows before.
         recent: Rows after.
-        names: Of the bins.
+        names: Names of the bins.
         rng: Draws from the null distribution.
         only_rise_of: A bin whose share must rise for an alarm; None: any change counts.
     """
@@ -192,7 +192,7 @@ def unmeasured(name: str, why: str, note: str = "") -> Check:
     return Check(name, PSI, None, None, f"{note} {why}".strip())
 
 
-_NO_STRETCH = "It needs times, and learned interactions that span at least twice the time of the recent ones and end before them."
+_NO_STRETCH = "It needs times, and training interactions that span at least twice the time of the recent ones and end before them."
 
 
 def _new(
@@ -206,9 +206,9 @@ def _new(
     *,
     by_item: bool,
 ) -> Check:
-    """Compare shares of first interactions: with those of the last stretch, or with interactions that have no other of the same code.
+    """Compare shares of first interactions: with those of the last period, or with interactions whose user or item occurs once.
 
-    The share of codes that occur once estimates the share of unseen ones in another draw (Good 1953, "The population frequencies of
+    The share of codes that occur once estimates the share of unseen codes in another draw (Good 1953, "The population frequencies of
     species and the estimation of population parameters").
     """
     known = np.unique(code(learned))
@@ -237,14 +237,14 @@ def _probability(
     after: np.ndarray,
     rng: np.random.Generator,
 ) -> float:
-    r"""Probability of the difference without drift, by clusters of users, and of items where they are clusters, too.
+    r"""Probability of the difference without drift, with users as clusters, and also items where they are clusters.
 
     A cluster c changes the difference of the shares q - p by
 
     .. math:: r_c = \frac{1}{m} \sum_{i \in c} (x_i - q) - \frac{1}{n} \sum_{j \in c} (x_j - p)
 
-    over its m recent rows i and its n reference rows j. The covariance of the difference is the sum of :math:`r_c r_c^T`; of two ways to
-    cluster, the sum of both less that of the rows (Cameron, Gelbach and Miller 2011, "Robust Inference With Multiway Clustering").
+    over its m recent rows i and its n reference rows j. The covariance of the difference is the sum of :math:`r_c r_c^T`; with two ways
+    to cluster, it is the sum of both minus that of the rows (Cameron, Gelbach and Miller 2011, "Robust Inference With Multiway Clustering").
     """
     n, m = len(reference), len(recent)
     ones_before = sp.csr_matrix(np.r_[np.zeros(m), np.full(n, 1 / n)][:, None])
@@ -252,7 +252,7 @@ def _probability(
     stacked = sp.csr_matrix(
         sp.hstack([sp.vstack([recent.bins / m, -reference.bins / n]), ones_after, ones_before])
     )
-    # columns of `stacked` times this are the rows of r, so that no dense matrix of clusters by bins is made
+    # the rows of r are columns of `stacked` times this, so no dense matrix of clusters by bins is needed
     centre = np.vstack([np.eye(len(before)), -after, before])
 
     def covariance(clusters: np.ndarray) -> np.ndarray:
@@ -269,7 +269,7 @@ def _probability(
 
 
 def _lumped(reference: Binned, recent: Binned, names: list[str]) -> tuple[Binned, Binned, list[str]]:
-    """Put rare bins together: those with few expected recent rows, and all but the largest ones."""
+    """Merge rare bins: bins with few expected recent rows, and all but the largest bins."""
     count = np.asarray(reference.bins.sum(axis=0)).ravel()
     enough = count * len(recent) / len(reference) >= _LEAST_EXPECTED
     largest = np.argsort(-count, kind="stable")[:_MOST_BINS]
@@ -284,10 +284,10 @@ def _lumped(reference: Binned, recent: Binned, names: list[str]) -> tuple[Binned
 
 
 def _edges(counts: np.ndarray) -> np.ndarray:
-    """Upper ends of bins with about equally many of these whole numbers; the last bin has no end; increasing.
+    """Upper edges of bins that contain about equally many of these whole numbers; the last bin has no edge; increasing.
 
-    An end lies in the middle of the gap above it. Right at a count, it would part the interactions of a popular item that a model
-    learned from, which do not count for themselves, from recent ones, which find one more.
+    An edge lies in the middle of the gap above it. An edge right at a count would separate the training interactions of a popular item,
+    which do not count themselves, from its recent interactions, which count one more.
     """
     present = np.unique(counts)
     inner = np.linspace(0, 1, _BINS + 1)[1:-1]
@@ -298,7 +298,7 @@ def _edges(counts: np.ndarray) -> np.ndarray:
 
 
 def _ranges(edges: np.ndarray, least: int = 0) -> list[str]:
-    """Names of the bins that end at these whole numbers."""
+    """Names of the bins with these whole numbers as upper edges."""
     ends = edges.astype(int).tolist()
     starts = [least, *(end + 1 for end in ends)]
     closed = [f"{a}" if a == b else f"{a} to {b}" for a, b in zip(starts, ends, strict=False)]

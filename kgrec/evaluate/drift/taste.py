@@ -1,10 +1,10 @@
 """Drift of taste: whether users moved away from what they used to like.
 
-Enters: a `Model`, what it learned from and recent interactions. Leaves: a `Check`. Nothing is written.
+Enters: a `Model`, its training interactions and recent interactions. Leaves: a `Check`. Nothing is written.
 
-The model's own vectors fit the interactions that it learned from, so recent ones would seem far away without any drift. Therefore both are
-compared in a space that knows neither: a truncated singular value decomposition of the older interactions alone (PureSVD; Cremonesi, Koren
-and Turrin 2010). There, a user's older interactions are compared with the last ones that the model learned from, and with as many recent ones.
+The model's own vectors fit its training interactions, so recent ones would seem far away even without drift. Both are therefore
+compared in a space that was fitted to neither: a truncated singular value decomposition of the older interactions alone (PureSVD; Cremonesi,
+Koren and Turrin 2010). There, a user's older interactions are compared with the last training interactions, and with equally many recent ones.
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ from kgrec.metrics.significance import effect_size, permutation_test
 from kgrec.model.model import Model
 
 NAME = "taste"
-_NOTE = "Cosine of a user's older interactions with the last ones before, and with as many recent ones."
-#: interactions of a user that are compared: at most, and at least; at most a third of those before
+_NOTE = "Cosine of a user's older interactions with the last ones before, and with equally many recent ones."
+#: largest and smallest number of compared interactions per user; at most a third of those before
 _MOST, _LEAST, _PART = 20, 2, 3
 _DIM = 32
-#: users that are compared, drawn at random
+#: number of compared users, drawn at random
 _USERS = 5_000
 
 
 def taste(model: Model, learned: Sample, recent: Sample, rng: np.random.Generator) -> Check:
-    """Whether users moved away from what they liked, more than they moved before.
+    """Whether users moved away from what they liked by more than they moved before.
 
     Args:
-        model: Gives vectors of users, for the note, and says whether interactions have an order; without one, some at random stand for
-            the last ones.
-        learned: What it learned from, each user's rows in their order.
+        model: Gives vectors of users, for the note, and says whether interactions have an order; without an order, random interactions
+            replace the last ones.
+        learned: Training interactions, the rows of each user in order.
         recent: Recent interactions.
         rng: Draws users, interactions and signs.
     """
@@ -72,9 +72,9 @@ def taste(model: Model, learned: Sample, recent: Sample, rng: np.random.Generato
 
 
 def _movement(model: Model, recent: Sample, users: np.ndarray) -> str:
-    """How far the vectors of users are from those of their recent interactions alone, in the space of the model."""
+    """Distance of users' vectors from those of their recent interactions alone, in the space of the model."""
     matrix = _matrix(recent, len(model.users), len(model.items))[users]
-    # rows of a sample stand in their order, and stamps begin at 1
+    # rows of a sample are in order, and stamps begin at 1
     stamps = _matrix(recent, len(model.users), len(model.items), np.arange(1, len(recent) + 1))[users]
     now = model.user_vectors(Histories.of_matrix(matrix, stamps))
     cosines = _cosines(model.user_vectors(model.histories.take(users)), now)
@@ -85,7 +85,7 @@ def _movement(model: Model, recent: Sample, users: np.ndarray) -> str:
 
 
 def _last(user: np.ndarray, size: np.ndarray, rng: np.random.Generator | None) -> np.ndarray:
-    """Mask of the last rows of each user, `size[user]` of them; of random rows if there is a generator."""
+    """Mask of the last rows of each user, `size[user]` of them; of random rows if a generator is given."""
     order = np.argsort(user, kind="stable") if rng is None else np.lexsort((rng.random(len(user)), user))
     count = np.bincount(user, minlength=len(size))
     place = np.arange(len(user)) - (np.cumsum(count) - count)[user[order]]
@@ -97,7 +97,7 @@ def _last(user: np.ndarray, size: np.ndarray, rng: np.random.Generator | None) -
 def _item_vectors(older: sp.csr_matrix, rng: np.random.Generator) -> np.ndarray:
     """Vectors of items from older interactions, 0 for items without any; shape (n_items, dim), float64.
 
-    Columns are divided by the root of their sums, else the first dimensions would tell little but popularity.
+    Columns are divided by the square root of their sums; otherwise the first dimensions would show little more than popularity.
     """
     counts = np.asarray(older.sum(axis=0)).ravel()
     scaled = sp.csr_matrix(older @ sp.diags(1 / np.sqrt(np.maximum(counts, 1))))
@@ -113,6 +113,6 @@ def _cosines(one: np.ndarray, other: np.ndarray) -> np.ndarray:
 
 
 def _matrix(sample: Sample, n_users: int, n_items: int, values: np.ndarray | None = None) -> sp.csr_matrix:
-    """Users by items: these values, or ones."""
+    """Users by items, with these values, or ones."""
     values = np.ones(len(sample), np.float32) if values is None else values
     return sp.csr_matrix((values, (sample.user, sample.item)), (n_users, n_items))

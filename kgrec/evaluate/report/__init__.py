@@ -5,9 +5,9 @@ record         the content of metrics.json, by name
 wording        sentences, and the glossary of metrics
 report_tables  tables
 plots          figures as SVG
-page           the page, by the template page.html
-drift_page     the page of a look for drift, by the template drift.html
-simulation_page  the page of a simulation, by the template simulation.html
+page           the page, from the template page.html
+drift_page     the page of a drift analysis, from the template drift.html
+simulation_page  the page of a simulation, from the template simulation.html
 
-Nothing is imported here.
+This module imports nothing.
 """

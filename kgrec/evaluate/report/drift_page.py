@@ -1,6 +1,6 @@
-"""The page of a look for drift.
+"""The page of a drift analysis.
 
-Enters: the content of drift.json. Leaves: an HTML document that loads nothing. Nothing is written.
+Enters: the content of drift.json. Leaves: an HTML document that loads no other files. Nothing is written.
 Needs matplotlib and Jinja2 (`kgrec[report]`).
 """
 
@@ -17,15 +17,15 @@ from kgrec.evaluate.report.plots import Point
 from kgrec.evaluate.report.report_tables import Cell, ReportRow, ReportTable
 
 _VERDICTS = {
-    "stable": "Nothing changed by more than the thresholds and by more than chance explains.",
-    "watch": "Something changed. Look again soon, with more recent interactions.",
-    "retrain": "Much changed. Train the model again with the recent interactions.",
+    "stable": "No change exceeds both the thresholds and chance.",
+    "watch": "Something changed. Check again soon, with more recent interactions.",
+    "retrain": "Much has changed. Train the model again with the recent interactions.",
 }
 NOT_MEASURED = "not measured"
 
 
 def drift_page(record: Mapping[str, Any]) -> str:
-    """Render a look for drift as an HTML document; equal content gives equal documents.
+    """Render a drift analysis as an HTML document; equal content gives equal documents.
 
     Args:
         record: The content of drift.json.
@@ -74,7 +74,7 @@ def _overview(checks: Sequence[Mapping[str, Any]]) -> ReportTable:
 
 
 def _sources(checks: Sequence[Mapping[str, Any]]) -> dict[str, str]:
-    """Measure -> where its thresholds come from."""
+    """Measure -> source of its thresholds."""
     return {check["measure"]: check["thresholds"]["source"] for check in checks}
 
 
@@ -121,7 +121,7 @@ def _days(week: Mapping[str, Any]) -> str:
 def _counts(counts: Mapping[str, int]) -> str:
     unknown = [f"{counts[f'unknown {kind}']:,}" for kind in ("users", "items")]
     left_out = f" {counts['left out']:,} rows were left out." if counts["left out"] else ""
-    known = f" The model has {counts['known pairs']:,} of the pairs already." if counts["known pairs"] else ""
+    known = f" The model already has {counts['known pairs']:,} of the pairs." if counts["known pairs"] else ""
     return (
         f"{counts['rows']:,} rows with {counts['positive pairs']:,} positive pairs of {counts['users']:,} users "
         f"({unknown[0]} unknown to the model) and {counts['items']:,} items ({unknown[1]} unknown).{known}{left_out}"

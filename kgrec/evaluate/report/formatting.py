@@ -1,4 +1,4 @@
-"""Numbers as the page writes them; an en dash stands for a missing number.
+"""Numbers in the format of the page; an en dash represents a missing number.
 
 Enters: numbers. Leaves: text. Nothing is written.
 """
@@ -18,7 +18,7 @@ def finite(value: Any) -> float | None:
 
 
 def number(value: Any) -> str:
-    """Four significant digits, with separators of thousands."""
+    """Four significant digits, with thousands separators."""
     found = finite(value)
     if found is None:
         return NONE
@@ -32,13 +32,13 @@ def number(value: Any) -> str:
 
 
 def signed(value: Any) -> str:
-    """As `number`, with a plus sign above 0."""
+    """Like `number`, with a plus sign above 0."""
     found = finite(value)
     return f"+{number(found)}" if found is not None and found > 0 else number(found)
 
 
 def count(value: Any) -> str:
-    """A rounded number, with separators of thousands."""
+    """A rounded number, with thousands separators."""
     found = finite(value)
     return NONE if found is None else f"{found:,.0f}"
 
@@ -60,5 +60,5 @@ def probability(value: Any) -> str:
 
 
 def interval(low: Any, high: Any) -> str:
-    """The two ends of an interval, or "" if one is missing."""
+    """The two bounds of an interval, or "" if one is missing."""
     return "" if finite(low) is None or finite(high) is None else f"{number(low)} to {number(high)}"

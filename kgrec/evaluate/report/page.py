@@ -1,6 +1,6 @@
 """The report page of a benchmark.
 
-Enters: results in plain values, as metrics.json has them. Leaves: an HTML document that loads nothing. Nothing is written.
+Enters: results as plain values, as in metrics.json. Leaves: an HTML document that loads no other files. Nothing is written.
 Needs matplotlib and Jinja2 (`kgrec[report]`).
 """
 
@@ -112,7 +112,7 @@ def _tables(record: Record) -> dict[str, Any]:
 
 
 def _plots(record: Record) -> dict[str, Any]:
-    """SVG elements, "" where there is nothing to draw. Matplotlib escapes the text in them."""
+    """SVG elements, "" if there is nothing to draw. Matplotlib escapes the text in them."""
     if not record.ran:
         return {}
     popularity, history = _buckets(record)
@@ -138,7 +138,7 @@ def _buckets(record: Record) -> tuple[list[str], list[str]]:
 
 
 def _differences(record: Record) -> str:
-    """Each system minus kgrec, with intervals; "" where nothing was compared."""
+    """Each system minus kgrec, with intervals; "" if nothing was compared."""
     subject = record.subject
     assert subject is not None
     found = [
@@ -184,7 +184,7 @@ def _trade_offs(record: Record) -> list[str]:
 
 
 def _strengths(record: Record) -> list[str]:
-    """The primary metric against what each option of lists aims at; options with one aim share a figure."""
+    """The primary metric against the aim of each option of lists; options with the same aim share a figure."""
     figures: dict[str, dict[str, list[tuple[float, float, float]]]] = {}
     for option, by_strength in record.strengths.items():
         aim = wording.aim(option, by_strength[0.0])

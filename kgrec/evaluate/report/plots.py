@@ -1,4 +1,4 @@
-"""Figures as SVG elements for a page: text stays text, and takes the colour of the text around the figure.
+"""Figures as SVG elements for a page: text stays text, and takes the colour of the surrounding text.
 
 Enters: names of systems, their kinds and values. Leaves: `<svg>` elements, equal for equal values. Nothing is written.
 Needs matplotlib (`kgrec[report]`).
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 
 #: kind of a system -> colour, legible on white and on black
 COLOURS = {"kgrec": "#1f78d1", "ablation": "#86b6ea", "baseline": "#8d949e", "lists": "#d9822b"}
-#: of lines in one plot, well apart
+#: colours of lines in one plot, easy to tell apart
 _LINE_COLOURS = (COLOURS["kgrec"], COLOURS["lists"], COLOURS["baseline"])
 _MORE_LINE_COLOURS = (*_LINE_COLOURS, "#2e9950", "#cf3a3a", "#8e6bbf", "#1fa3a3", "#c26bb0", "#a08a2c")
-#: placeholder for the colour of the text around the figure
+#: placeholder for the colour of the surrounding text
 _TEXT_COLOUR = "#010203"
 #: inches
 _FIGURE_WIDTH, _ROW_HEIGHT = 6.6, 0.27
-#: characters of a name that are shown
+#: largest number of characters of a name
 _NAME_LENGTH = 34
 _STYLE: dict[str, Any] = {
     "svg.fonttype": "none",
@@ -67,7 +67,7 @@ class Point:
 
 
 def dots(points: Sequence[Point], label: str, *, zero: bool = False) -> str:
-    """One dot per system, with its interval; the first on top.
+    """One dot per system, with its interval; the first system on top.
 
     Args:
         points: Systems.
@@ -87,10 +87,10 @@ def dots(points: Sequence[Point], label: str, *, zero: bool = False) -> str:
 
 
 def panels(groups: Mapping[str, Sequence[Point]], label: str) -> str:
-    """Dots of the same systems in groups, one below the other on one scale.
+    """Dots of the same systems in groups, stacked on one scale.
 
     Args:
-        groups: Title -> points, the same systems in the same order.
+        groups: Title -> points, for the same systems in the same order.
         label: Label of the values.
     """
     names = [_short(point.name) for point in next(iter(groups.values()))]
@@ -112,7 +112,7 @@ def pairs(rows: Sequence[tuple[str, float, float]], names: tuple[str, str], labe
 
     Args:
         rows: Name, first value, second value.
-        names: Of the first and the second values.
+        names: Labels of the first and the second values.
         label: Label of the values.
     """
 
@@ -139,10 +139,10 @@ def trade_off(points: Sequence[Point], across: str, label: str, *, log: bool = F
         points: Systems; those without both values are left out.
         across: Label of the horizontal axis.
         label: Label of the vertical axis.
-        log: Whether the horizontal axis is logarithmic; values of 0 or less are left out then.
+        log: Whether the horizontal axis is logarithmic; if so, values of 0 or less are left out.
 
     Returns:
-        "" with fewer than two points.
+        "" for fewer than two points.
     """
     there = [p for p in points if p.value is not None and p.across is not None and (p.across > 0 or not log)]
     if len(there) < 2:
@@ -172,7 +172,7 @@ def trade_off(points: Sequence[Point], across: str, label: str, *, log: bool = F
 
 
 def strengths(lines: Mapping[str, Sequence[tuple[float, float, float]]], across: str, label: str) -> str:
-    """A line per option of lists, through the points of its strengths, each marked with its strength.
+    """A line per option of lists, through the points of its strengths, each labelled with its strength.
 
     Args:
         lines: Option -> strength, value on the horizontal axis, value on the vertical axis; by rising strength.
@@ -289,7 +289,7 @@ def _name(axes: Axes, points: Sequence[Point]) -> None:
 
 
 def _apart(heights: list[float]) -> list[float]:
-    """Sorted heights from 0 to 1, moved so that no two labels overlap."""
+    """Sorted heights from 0 to 1, moved so that no labels overlap."""
     gap = min(0.07, 1 / max(len(heights), 1))
     moved: list[float] = []
     for height in heights:
@@ -338,7 +338,7 @@ def _svg(name: str, height: float, draw: Callable[[Figure], None]) -> str:
     from matplotlib.figure import Figure
 
     written = io.StringIO()
-    # the salt makes the ids of elements differ between the figures of a page
+    # the salt gives different element ids to the figures of a page
     style: Any = _STYLE | {"svg.hashsalt": name}
     with rc_context(style), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
@@ -350,7 +350,7 @@ def _svg(name: str, height: float, draw: Callable[[Figure], None]) -> str:
 
 
 def _inline(document: str) -> str:
-    """The `<svg>` element of a document, without a fixed size, in the colour of the text around it."""
+    """The `<svg>` element of a document, without a fixed size, in the colour of the surrounding text."""
     element = document[document.index("<svg") :]
     head, tail = element.split(">", 1)
     head = re.sub(r' (width|height|xmlns|xmlns:xlink|version)="[^"]*"', "", head)

@@ -1,6 +1,6 @@
 """The content of metrics.json, by name.
 
-Enters: results in plain values, as metrics.json has them. Leaves: a `Record`. Nothing is written.
+Enters: results as plain values, as in metrics.json. Leaves: a `Record`. Nothing is written.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ PlainValues = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class PairedComparison:
-    """The comparison of two systems on one metric, from the view of the first."""
+    """The comparison of two systems on one metric, from the point of view of the first."""
 
     model: str
     other: str
@@ -52,17 +52,17 @@ class Record:
 
     @property
     def metric(self) -> str:
-        """The primary metric without the length of lists, such as "ndcg"."""
+        """The primary metric without the list length, such as "ndcg"."""
         return self.primary_metric.rpartition("@")[0]
 
     @property
     def k(self) -> int:
-        """The length of lists that the primary metric is measured at."""
+        """The list length at which the primary metric is measured."""
         return int(self.primary_metric.rpartition("@")[2])
 
     @cached_property
     def ran(self) -> list[PlainValues]:
-        """Systems that did not fail, the best first; those without the primary metric last."""
+        """Systems that did not fail, best first; systems without the primary metric last."""
         there = [system for system in self.results["systems"] if system["metrics"]]
         return sorted(
             there,
@@ -76,7 +76,7 @@ class Record:
 
     @cached_property
     def subject(self) -> PlainValues | None:
-        """The system that the others are compared with: kgrec, or else the first that did not fail."""
+        """The system that the others are compared with: kgrec, or otherwise the first that did not fail."""
         there = [system for system in self.results["systems"] if system["metrics"]]
         return next((s for s in there if s["kind"] == "kgrec"), next(iter(there), None))
 
@@ -93,7 +93,7 @@ class Record:
         return {(row["metric"], row["model"], row["other"]): row for row in self.results["comparisons"]}
 
     def metric_and_k(self, name: str) -> tuple[str, int]:
-        """The metric and the length of lists in a name such as "ndcg@20"."""
+        """The metric and the list length in a name such as "ndcg@20"."""
         metric, _, k = name.rpartition("@")
         return metric, int(k)
 
@@ -112,7 +112,7 @@ class Record:
         return any(self.value(s["name"], metric, k, bucket) is not None for s in self.ran)
 
     def metrics(self, known: Sequence[str], k: int, bucket: str = "") -> list[str]:
-        """Those of `known` that any system has a value for."""
+        """The metrics in `known` for which any system has a value."""
         return [metric for metric in known if self.has(metric, k, bucket)]
 
     @cached_property

@@ -12,14 +12,14 @@ from kgrec.evaluate.report.formatting import NONE, count, interval, number, prob
 from kgrec.evaluate.report.record import PlainValues, Record
 from kgrec.evaluate.report.wording import ACCURACY_TERMS, NOT_SIGNIFICANT, aim, beyond
 
-#: buckets that tell new items from known ones
+#: buckets that separate new items from known ones
 NEW_AND_KNOWN_BUCKETS = ("among new items", "among known items", "items: new", "items: known")
 
 #: stages of a system, in the order in which it runs them
 _STAGES = ("tune", "train", "recommend")
-#: columns of a table beside the names of the systems, at most
+#: largest number of columns beside the names of the systems
 _MAX_COLUMNS = 7
-#: metrics beside the aim of an option of lists
+#: metrics shown beside the aim of an option of lists
 _BESIDE = ("ndcg", "recall", "coverage", "novelty")
 
 
@@ -29,7 +29,7 @@ class Cell:
 
     text: str
     small: str = ""
-    #: "best" for the best value of a column, "word" for text that is no number, or ""
+    #: "best" for the best value of a column, "word" for text that is not a number, or ""
     mark: str = ""
 
 
@@ -51,7 +51,7 @@ class ReportTable:
 
     @property
     def pieces(self) -> list[ReportTable]:
-        """Tables of at most so many columns that each fits on a page, with the names in each."""
+        """Tables with few enough columns to fit on a page, each with the names of the systems."""
         n = len(self.head) - 1
         if n <= _MAX_COLUMNS:
             return [self]
@@ -67,7 +67,7 @@ class ReportTable:
 
 
 def overview(record: Record) -> ReportTable:
-    """The primary metric of all systems, the best first, and whether each differs significantly from kgrec, or else the first."""
+    """The primary metric of all systems, best first, and whether each differs significantly from kgrec, or otherwise from the first."""
     assert record.subject is not None
     subject = record.subject["name"]
     rows = [
@@ -86,13 +86,13 @@ def overview(record: Record) -> ReportTable:
 
 
 def accuracy(record: Record, k: int) -> ReportTable:
-    """Accuracy of all systems for another length of lists."""
+    """Accuracy of all systems for another list length."""
     columns = [(f"{metric}@{k}", "") for metric in record.metrics(ACCURACY_TERMS, k)]
     return _metric_table(record, record.ran, columns, [name for name, _ in columns])
 
 
 def comparisons(record: Record, metric: str) -> ReportTable:
-    """kgrec, or else the first system, against each other system on one metric."""
+    """kgrec, or otherwise the first system, compared with each other system on one metric."""
     subject = record.subject
     assert subject is not None
     name = subject["name"]
@@ -190,7 +190,7 @@ def exposure(record: Record) -> dict[str, ReportTable]:
 
 
 def tuning(record: Record) -> ReportTable:
-    """What each system is, its options, how they were searched, and its CPU seconds."""
+    """The description, options, tuning and CPU seconds of each system."""
     used = {stage for system in record.ran for stage in system["cpu_seconds"]}
     stages = [stage for stage in _STAGES if stage in used]
     rows = [
@@ -231,7 +231,7 @@ def _metric_cells(record: Record, system: PlainValues, places: Sequence[tuple[st
 
 
 def _best(record: Record, name: str, bucket: str) -> float | None:
-    """The highest value of all systems."""
+    """The highest value among all systems."""
     values = [record.value(system["name"], *record.metric_and_k(name), bucket) for system in record.ran]
     return max((value for value in values if value is not None), default=None)
 

@@ -1,4 +1,4 @@
-"""The results in sentences, and the glossary of metrics.
+"""The results as sentences, and the glossary of metrics.
 
 Enters: a `Record`. Leaves: text. Nothing is written.
 """
@@ -36,7 +36,7 @@ BEYOND_TERMS = (
     "diversity",
     "graph_diversity",
 )
-#: option of lists -> the metric that it is to improve; of "calibration of genre" and "exposure of genre" the first word
+#: option of lists -> the metric that it should improve; for "calibration of genre" and "exposure of genre", the first word is looked up
 AIMS = {
     "diversity (mmr)": "diversity",
     "diversity (dpp)": "diversity",
@@ -57,7 +57,7 @@ GLOSSARY = {
     "mrr": "1 divided by the rank of the first hit; 0 without a hit. 0 to 1.",
     "auc": "Probability that a random test positive is ranked before a random other item. 0 to 1; 0.5 for a random order.",
     "recall_snips": "Recall in which a positive counts more the less popular it is in training: by the inverse square root of its popularity. 0 to 1.",
-    "ndcg_snips": "NDCG weighed in the same way. It makes up for popular items being met, and so logged, more often. 0 to 1.",
+    "ndcg_snips": "NDCG weighted in the same way. It corrects for popular items being seen, and so logged, more often. 0 to 1.",
     "coverage": "Share of all items that are in at least one list. 0 to 1.",
     "gini": "How unequally the entries of all lists are spread over the items. 0: equally; near 1: on one item.",
     "novelty": "Mean of minus log2 of the share of training users who took an entry, in bits. From 0; higher is rarer.",
@@ -85,14 +85,14 @@ class Verdict:
     """How one system compares with the others on the primary metric."""
 
     summary: str
-    #: one sentence per other system, the best first
+    #: one sentence per other system, best first
     better: list[str]
     not_significant: list[str]
     worse: list[str]
 
 
 def verdict(record: Record) -> Verdict | None:
-    """Whether kgrec, or else the first system, is better than each baseline and each given list; None if no system ran.
+    """Whether kgrec, or otherwise the first system, is better than each baseline and each given list; None if no system ran.
 
     Only significant differences count.
     """
@@ -126,9 +126,9 @@ def knowledge(record: Record) -> list[str]:
 
 
 def facts(record: Record) -> list[str]:
-    """For each group of items and of users, which system is best there, and how far kgrec is from it.
+    """For each group of items and of users, the best system, and the gap between it and kgrec.
 
-    A lead counts where the two intervals do not overlap.
+    A lead counts only if the two intervals do not overlap.
     """
     subject = record.subject
     if subject is None or len(record.ran) < 2:
@@ -138,7 +138,7 @@ def facts(record: Record) -> list[str]:
 
 
 def _places(record: Record) -> Iterator[tuple[str, str]]:
-    """Buckets with the primary metric, and words for them."""
+    """Buckets with the primary metric, and phrases for them."""
     named = {
         "items: head": "On popular items (the head)",
         "items: middle": "On items of middling popularity",
@@ -157,7 +157,7 @@ def _fact(record: Record, name: str, bucket: str, words: str) -> str:
     def values(system: str) -> PlainValues:
         return record.metric_values(system, record.metric, record.k, bucket)
 
-    # ablations have sentences of their own
+    # ablations have their own sentences
     rivals = [s["name"] for s in record.ran if s["name"] != name and s["kind"] != "ablation"]
     others = [rival for rival in rivals if finite(values(rival)["value"]) is not None]
     own = values(name)
@@ -180,7 +180,7 @@ def _below(one: PlainValues, other: PlainValues) -> bool:
 
 
 def _own_ablations(record: Record, subject: PlainValues) -> Iterator[str]:
-    """Which of its own ablations kgrec is not better than: the source that it lacks is not worth anything here, or worse."""
+    """The ablations of its own that kgrec does not beat: the source that they lack adds nothing here, or harms."""
     for system in record.ran:
         if system["kind"] != "ablation" or subject["kind"] != "kgrec":
             continue
@@ -204,14 +204,14 @@ def meaning(metric: str) -> str:
 
 
 def aim(option: str, metrics: Collection[str]) -> str:
-    """The metric that an option of lists is to improve; "diversity" without texts is that of the graph."""
+    """The metric that an option of lists should improve; without texts, "diversity" is that of the graph."""
     first, _, type_ = option.partition(" of ")
     metric = f"{AIMS[first]}{type_}"
     return "graph_diversity" if metric == "diversity" and metric not in metrics else metric
 
 
 def beyond(record: Record) -> list[str]:
-    """Metrics beyond accuracy that the results have, in the order of the page."""
+    """Metrics beyond accuracy in the results, in the order of the page."""
     extra = [metric for metric in record.every_metric if metric.startswith(CALIBRATION)]
     return record.metrics([*BEYOND_TERMS, *extra], record.k)
 

@@ -1,4 +1,4 @@
-"""Figures of a round, which become curves.
+"""Metrics of a round, which become curves.
 
 Enters: the lists of a round, clicks, viewers. Leaves: a number by name. Nothing is written.
 """
@@ -10,7 +10,7 @@ import numpy as np
 from kgrec.evaluate.simulation.viewers import Viewers
 from kgrec.metrics.beyond_accuracy import coverage, diversity, exposure_gap, exposure_shares, gini
 
-#: rounds for which an item that appeared counts as new
+#: number of rounds for which an item counts as new after it appears
 NEW_ROUNDS = 5
 #: name -> meaning, in the order of the page
 FIGURES = {
@@ -30,17 +30,17 @@ FIGURES = {
 def figures_of(
     viewers: Viewers, now: int, lists: np.ndarray, clicked: np.ndarray, utility: np.ndarray
 ) -> dict[str, float]:
-    """The figures of a round, after the viewers responded.
+    """The metrics of a round, after the viewers responded.
 
     Args:
-        viewers: All of them.
+        viewers: All viewers.
         now: Number of the round, from 1.
         lists: Rows of items, -1 for none; shape (n, k).
         clicked: Whether each item was clicked; shape (n, k), bool.
-        utility: Of each item, before the clicks; shape (n, k).
+        utility: Utility of each item before the clicks; shape (n, k).
 
     Returns:
-        A number per name in `FIGURES`; nan where there is none, such as satisfaction in a round without clicks.
+        A number per name in `FIGURES`; nan if it is undefined, for example satisfaction in a round without clicks.
     """
     world = viewers.world
     released = world.release <= now

@@ -1,4 +1,4 @@
-"""What a simulation gives: curves by policy, and differences from the recommender as it is.
+"""The outcome of a simulation: curves by policy, and differences from the plain recommender.
 
 Enters: figures of all runs. Leaves: `Simulation`, a plain value. Writes simulation/ (`Simulation.save`).
 """
@@ -21,7 +21,7 @@ from kgrec.evaluate.simulation.choices import SimulationConfig
 from kgrec.evaluate.simulation.figures import FIGURES
 from kgrec.storage import artifacts, files
 
-#: what differences are taken from, if it is among the policies; otherwise the first policy
+#: policy that differences are computed from, if it is simulated; otherwise the first policy
 BASE = "model"
 #: providers that are listed
 _PROVIDERS = 10
@@ -76,7 +76,7 @@ class Simulation:
         return Curve(*_interval(self._values(policy, figure)))
 
     def difference(self, policy: str, figure: str, rounds: slice) -> Difference:
-        """How far a policy is from `base` in some rounds, such as `slice(10, 20)`.
+        """Difference of a policy from `base` in some rounds, such as `slice(10, 20)`.
 
         Raises:
             UnknownId: There is no such policy or figure.
@@ -93,7 +93,7 @@ class Simulation:
         return {"early": slice(0, third), "late": slice(self.config.rounds - third, self.config.rounds)}
 
     def record(self) -> dict[str, Any]:
-        """The content of simulation.json: plain values, None for what is not known."""
+        """The content of simulation.json: plain values, None for unknown values."""
         values: dict[str, Any] = _plain(
             {
                 "kgrec": __version__,
@@ -165,7 +165,7 @@ class Simulation:
 
 
 def _interval(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Mean over rows, and its ends; nan is left out, and with fewer than two values there are no ends."""
+    """Mean over rows, and its bounds; nan is ignored, and with fewer than two values there are no bounds."""
     n = (~np.isnan(values)).sum(axis=0)
     mean = _mean(values, 0)
     squares = np.nansum((values - mean) ** 2, axis=0)
@@ -176,13 +176,13 @@ def _interval(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def _mean(values: np.ndarray, axis: int) -> np.ndarray:
-    """Mean without nan; nan where all are."""
+    """Mean without nan; nan if all values are nan."""
     n = (~np.isnan(values)).sum(axis=axis)
     return np.where(n > 0, np.nansum(values, axis=axis) / np.maximum(n, 1), np.nan)
 
 
 def _plain(value: Any) -> Any:
-    """As JSON has it: lists, and None for nan."""
+    """The value in JSON's types: lists, and None for nan."""
     if isinstance(value, Mapping):
         return {str(name): _plain(one) for name, one in value.items()}
     if isinstance(value, np.ndarray | list | tuple):

@@ -2,11 +2,11 @@
 
 Enters: `Round`. Leaves: rows of items. Nothing is written.
 
-model        the recommender as it is
+model        the plain recommender
 diversity    the recommender with the option `diversity`
 calibrated   the recommender with the option `calibration`
 epsilon, thompson, new   the recommender with exploration, see `kgrec.rank.lists.explore`
-popularity   what most viewers have clicked
+popularity   the items that most viewers have clicked
 random       random items
 ideal        the items of largest utility, which no recommender knows: an upper bound for a round
 """
@@ -27,11 +27,11 @@ from kgrec.recommend.request import Request
 
 @dataclass(frozen=True)
 class Round:
-    """What a policy may use."""
+    """The data that a policy may use."""
 
     config: SimulationConfig
     viewers: Viewers
-    #: who gets a list; shape (n,)
+    #: viewers who get a list; shape (n,)
     who: np.ndarray
     #: items that have appeared; shape (n_items,), bool
     released: np.ndarray
@@ -41,7 +41,7 @@ class Round:
     recommender: Recommender | None = None
 
     def best(self, scores: np.ndarray) -> np.ndarray:
-        """The k unseen released items with the largest scores, -1 where there are fewer; `scores` of shape (n, n_items)."""
+        """The k unseen released items with the largest scores, padded with -1; `scores` of shape (n, n_items)."""
         k = min(self.config.k, scores.shape[1])
         open_ = self.released & ~self.viewers.seen[self.who]
         lists = np.argsort(-np.where(open_, scores, -np.inf), axis=1, kind="stable")[:, :k]
@@ -55,7 +55,7 @@ def viewer_names(n: int) -> list[str]:
 
 def _popularity(now: Round) -> np.ndarray:
     counts = now.viewers.seen.sum(axis=0)
-    # equally popular items, such as those without a click, in random order
+    # equally popular items, such as items without clicks, in random order
     return now.best(np.broadcast_to(counts + now.rng.random(len(counts)), (len(now.who), len(counts))))
 
 

@@ -1,4 +1,4 @@
-"""Viewers: what they like, what they click, and how clicks change them; the formulas are in `choices`.
+"""Viewers: their tastes, their clicks, and how clicks change them; the formulas are in `choices`.
 
 Enters: a world, lists. Leaves: clicks and utilities. Nothing is written.
 """
@@ -14,9 +14,9 @@ from kgrec.evaluate.simulation.world import World
 
 #: weights of taste, quality and whim: shares of the variance of utilities are their squares
 _TASTE, _QUALITY, _WHIM = np.sqrt([0.6, 0.2, 0.2])
-#: sum of the parameters of the Dirichlet distribution of tastes: small, so that a few nodes have most of a taste
+#: sum of the parameters of the Dirichlet distribution of tastes: small, so that a few nodes dominate a taste
 _CONCENTRATION = 3.0
-#: steepness of clicks, and the utility at which half of what is looked at is clicked
+#: steepness of clicks, and the utility at which half of the items looked at are clicked
 _SLOPE, _BAR = 2.0, 1.0
 #: share of the memory that a round leaves, and of the trust that it replaces
 _MEMORY, _TRUST = 0.7, 0.2
@@ -64,14 +64,14 @@ class Viewers:
         )
 
     def utility(self, who: np.ndarray) -> np.ndarray:
-        """Of all items for some viewers; shape (len(who), n_items), float64."""
+        """Utility of all items for some viewers; shape (len(who), n_items), float64."""
         mean, deviation = self.scale
         match = (_units(self.taste[who]) @ self.world.features.T - mean) / deviation
         bored = self.choices.boredom * (self.memory[who] @ self.world.features.T)
         return np.asarray(_TASTE * match + _QUALITY * self.world.quality + _WHIM * self.whim[who] - bored)
 
     def click_probability(self, who: np.ndarray, utility: np.ndarray) -> np.ndarray:
-        """That viewers click items at the places of their lists; shape of `utility`, (len(who), k)."""
+        """Probability that viewers click items at the positions of their lists; shape of `utility`, (len(who), k)."""
         looks = np.arange(1, utility.shape[1] + 1.0) ** -self.choices.position_bias
         trusted = utility - _BAR + self.choices.trust * self.trust[who, None]
         return np.asarray(looks * _sigmoid(_SLOPE * trusted))

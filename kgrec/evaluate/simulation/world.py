@@ -1,4 +1,4 @@
-"""The items of a simulation: content from the graph, and what only the simulation knows.
+"""The items of a simulation: content from the graph, and properties that only the simulation knows.
 
 Enters: a graph, names of node types. Leaves: `World`. Nothing is written.
 """
@@ -30,7 +30,7 @@ class World:
     shares: np.ndarray
     #: node type that lists are calibrated by
     calibrate_by: str
-    #: which providers each item has; shape (n_items, n_providers)
+    #: providers of each item; shape (n_items, n_providers)
     providers: sp.csr_matrix
     provider_names: tuple[str, ...]
     #: standard normal; shape (n_items,), float32
@@ -46,8 +46,8 @@ def world_of(graph: KnowledgeGraph, by: Sequence[str], provider: str) -> World:
     """The items of a graph; `drawn` gives them qualities and rounds.
 
     Args:
-        graph: Holds the items.
-        by: Node types or relations that tastes are about, at least one.
+        graph: Contains the items.
+        by: Node types or relations that define tastes, at least one.
         provider: Node type or relation.
 
     Raises:

@@ -1,12 +1,12 @@
 """Importers of datasets in published formats.
 
 Enters: a folder, or files, of RecBole, KGAT, RippleNet or KGCN, MovieLens, SASRec, or plain triples. Leaves: a folder with CSV tables,
-N-Triples and kgrec.yaml for `kgrec build`, and `import.json` with what was read and left out. Ids of users and items are
-kept.
+N-Triples and kgrec.yaml for `kgrec build`, and `import.json` with counts of what was read and left out. Ids of users and items
+do not change.
 
 job        reading, writing and counting, for all formats
 plain      files without a header, and arrays
-shapes     what a file without a header holds
+shapes     the content of files without a header
 names      names beside ids
 place      the output folder, whole or absent
 recbole, kgat, kgcn, movielens, log, sequence, triples   one format each
@@ -46,7 +46,7 @@ class Imported:
 
     folder: Path
     format: str
-    #: reason for the format
+    #: reason for choosing the format
     reason: str
     report: Report
     #: decisions with their reasons, and warnings
@@ -70,11 +70,11 @@ class Imported:
 
 @dataclass(frozen=True)
 class Format:
-    """A published format of files."""
+    """A published format of datasets."""
 
     #: names of its files
     about: str
-    #: reason why some files have this format; None if they do not
+    #: returns the reason why files have this format; None if they do not
     recognise: Callable[[Files], str | None]
     read: Callable[[Job], None]
 
@@ -92,12 +92,12 @@ def import_dataset(
     Args:
         sources: One folder, or files.
         output: The folder to write, whole or not at all.
-        format: One of `DATASET_FORMATS`; None: by the names and first lines of the files.
+        format: One of `DATASET_FORMATS`; None: detected from the names and first lines of the files.
         items: For triples: a file with the heads that are items, one per line.
         force: Also replace a folder that is not an unchanged import.
 
     Raises:
-        SourceError: The files are in no known format, or do not conform to it.
+        SourceError: The files are in no known format, or do not conform to their format.
         ArtifactError: The output folder must not be replaced, or cannot be written.
     """
     output = Path(output)
@@ -109,7 +109,7 @@ def import_dataset(
     name, reason = _recognised(files) if format is None else (_known(format), "it was requested")
     if items is not None and name != "triples":
         raise ConfigError(
-            f"The format {name} has its own list of items.", "Give --items with --format triples only."
+            f"The format {name} has its own list of items.", "Give --items only with --format triples."
         )
     result: dict[str, Any] = {}
     with placing(output, lambda: result) as folder:
@@ -126,16 +126,14 @@ def _finished(job: Job, reason: str, output: Path) -> Imported:
         del job.mapping["rdf"]
     if not job.written.get("items.csv", job.written.get("movies.csv")):
         raise SourceError(
-            "There is no item in the source.",
+            "The source has no items.",
             f"Check whether the format is {job.format}; --format sets another one.",
         )
     if job.mapping.get("interactions") and not job.written.get("interactions.csv"):
-        raise SourceError(
-            "There is no interaction in the source that can be used.", "Check whether the files are complete."
-        )
+        raise SourceError("The source has no usable interactions.", "Check whether the files are complete.")
     held_out = [name for name in ("valid.csv", "test.csv") if name in job.written]
     if held_out:
-        job.remarks.append(f"Held out, and so not in kgrec.yaml: {', '.join(held_out)}.")
+        job.remarks.append(f"Held out, and therefore not in kgrec.yaml: {', '.join(held_out)}.")
     job.write_mapping(reason)
     load_mapping(job.folder / "kgrec.yaml")
     unread = sorted(set(job.files) - set(job.report.files))
@@ -155,7 +153,7 @@ def _files(sources: list[Path]) -> Files:
         found = sources
     for path in found:
         if not path.is_file():
-            raise SourceError(f"{path} is a folder beside others.", "Name one folder, or files.")
+            raise SourceError(f"{path} is a folder among other sources.", "Name one folder, or files.")
     if not found:
         within = sorted(path.name for path in sources[0].iterdir() if path.is_dir()) if sources else []
         inside = (
@@ -163,11 +161,11 @@ def _files(sources: list[Path]) -> Files:
             if within
             else "Name a folder with files in it."
         )
-        raise SourceError(f"{sources[0] if sources else 'The source'} holds no file.", inside)
+        raise SourceError(f"{sources[0] if sources else 'The source'} contains no files.", inside)
     names = [path.name for path in found]
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
-        raise SourceError(f"Two files are named {twice}.", "Name the files of one dataset.")
+        raise SourceError(f"Two files are named {twice}.", "Name the files of a single dataset.")
     return dict(sorted(zip(names, found, strict=True)))
 
 
@@ -199,7 +197,7 @@ def _recognised(files: Files) -> tuple[str, str]:
 
 
 def _tables(files: Files) -> str:
-    """The files that `kgrec init` may read, to be named in its call."""
+    """The files that `kgrec init` can read, as arguments of its call."""
     paths = [
         str(path)
         for name, path in files.items()
@@ -269,7 +267,7 @@ def _is_triples(files: Files) -> str | None:
 def _is_sasrec(files: Files) -> str | None:
     names = [name for name, path in files.items() if is_sequence(path, name)]
     return (
-        f"the lines of {names[0]} have a user and an item, and those of a user stand together"
+        f"the lines of {names[0]} have a user and an item, and the lines of each user are consecutive"
         if len(names) == 1
         else None
     )

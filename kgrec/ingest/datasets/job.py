@@ -1,7 +1,7 @@
 """Reading, writing and counting of one import.
 
-Enters: files by name, in some format. Leaves: CSV tables, N-Triples and kgrec.yaml in one folder, and counts with file and
-line of all rows left out. Rows are processed as columns, some ten thousand per batch.
+Enters: files by name, in some format. Leaves: CSV tables, N-Triples and kgrec.yaml in one folder, and counts of all rows left
+out, with file and line. Rows are processed as columns, tens of thousands per batch.
 """
 
 from __future__ import annotations
@@ -53,17 +53,17 @@ class Job:
     report: Report = field(default_factory=Report)
     #: decisions with their reasons, and warnings
     remarks: list[str] = field(default_factory=list)
-    #: reasons to leave a row out that are no fault of the file
+    #: reasons to leave out a row that are not faults of the file
     harmless: set[str] = field(default_factory=set)
     mapping: dict[str, Any] = field(default_factory=lambda: {"version": 1, "base": BASE, "nodes": {}})
     #: name of each file written -> its rows
     written: dict[str, int] = field(default_factory=dict)
 
     def need(self, name: str) -> str:
-        """`name`, if there is a file with this name.
+        """`name`, if a file with this name exists.
 
         Raises:
-            SourceError: There is none.
+            SourceError: No such file exists.
         """
         if name not in self.files:
             there = ", ".join(sorted(self.files)) or "no file"
@@ -75,7 +75,7 @@ class Job:
         return Tally(name, self.report.file(name), ErrorPolicy())
 
     def leave(self, tally: Tally, reason: str, count: int, places: Iterable[str]) -> None:
-        """Count rows that are left out without a fault."""
+        """Count rows that are left out although they have no fault."""
         self.harmless.add(reason)
         tally.drop(reason, count, places)
 
@@ -180,7 +180,7 @@ class Job:
 
 @dataclass
 class InteractionWriter:
-    """Interactions copied into a CSV table: user_id, item_id, and rating and timestamp if the source has them."""
+    """Copies interactions into a CSV table: user_id, item_id, and rating and timestamp if the source has them."""
 
     job: Job
     name: str
@@ -188,7 +188,7 @@ class InteractionWriter:
     columns: dict[str, str]
     #: distinct item ids of the source -> ids to write, None for items to leave out
     item_ids: Callable[[list[str]], list[str | None]] = list
-    #: reason why items are left out
+    #: reason to leave items out
     unknown: str = ""
     #: items written
     items: dict[str, None] = field(default_factory=dict)
@@ -228,7 +228,7 @@ class InteractionWriter:
         column = batch.columns[self.columns[target]]
         _, values, bad = cells.numbers(column)
         if target == "timestamp" and len(bad):
-            # the build reads ISO 8601, too
+            # the build also reads ISO 8601
             bad = bad[cells.dates(column.take(pa.array(bad)), None)[2]]
         wrong = np.zeros(len(batch), dtype=bool)
         wrong[bad] = True
@@ -253,7 +253,7 @@ class TripleWriter:
     """Writes triples as N-Triples; entities that are items get the IRIs of the items."""
 
     job: Job
-    #: IRIs of an entity: several if several items are this entity, none if it is unknown
+    #: IRIs of an entity: several if several items share this entity, none if it is unknown
     entity: Callable[[str], Sequence[str]]
     #: IRI of a relation; None if it is unknown
     relation: Callable[[str], str | None]
@@ -266,7 +266,7 @@ class TripleWriter:
     is_named: bool = False
 
     def add_names(self, names: dict[str, str]) -> None:
-        """Write the names of entities, apart from those of items, which have theirs in items.csv."""
+        """Write the names of entities that are not items; the names of items are in items.csv."""
         self.names, item = names, f"{self.job.mapping['base']}item/"
         lines = [
             f"<{iri}> <{_LABEL}> {_literal(name)} .\n"
@@ -318,7 +318,7 @@ class TripleWriter:
         tally.drop(f"names an unknown {kind}", len(rows), (f'{place}: "{value}"' for place, value in found))
 
     def _write(self, ends: list[tuple[np.ndarray, list[Sequence[str]]]]) -> None:
-        """Write one line per triple, or one per item if an entity is several items."""
+        """Write one line per triple, or one per item if several items share an entity."""
         rows = np.arange(len(ends[0][0]))
         chosen: list[np.ndarray] = []
         for codes, iris in ends:
@@ -340,7 +340,7 @@ class TripleWriter:
         lines = pc.binary_join_element_wise(
             *terms, *(pa.scalar(text, pa.large_string()) for text in (".\n", " "))
         )
-        # Arrow stores the lines one after the other
+        # Arrow stores the lines contiguously
         _, offsets, data = lines.buffers()
         size = int(np.frombuffer(offsets, dtype=np.int64)[len(lines)])
         with (self.job.folder / self.name).open("ab") as stream:
@@ -371,12 +371,12 @@ def relation_iri(name: str) -> str:
 
 @contextmanager
 def _advice() -> Iterator[None]:
-    """Replace remedies about the mapping, which does not exist yet."""
+    """Replace remedies about the mapping, because it does not exist yet."""
     try:
         yield
     except SourceError as error:
         raise SourceError(
-            error.problem, "Mend the file (text must be UTF-8), or remove it from the source."
+            error.problem, "Correct the file (text must be UTF-8), or remove it from the source."
         ) from None
 
 

@@ -1,4 +1,4 @@
-"""The format of KGAT (Wang et al. 2019), also used by others such as KGIN (Wang et al. 2021).
+"""The format of KGAT (Wang et al. 2019), which other datasets use too, such as KGIN's (Wang et al. 2021).
 
 Enters: train.txt, test.txt, optionally valid.txt: one user with items per line; kg_final.txt: triples of numbers; lists of
 original ids by number. Leaves: items.csv, interactions.csv, valid.csv, test.csv, knowledge.nt and kgrec.yaml with the
@@ -79,7 +79,7 @@ def _names(job: Job, name: str) -> ItemNames:
     if header[:2] != ["org_id", "remap_id"]:
         raise SourceError(
             f"{name}:1: the header is not 'org_id remap_id'.",
-            "Download the file again, or mend its first line.",
+            "Download the file again, or correct its first line.",
         )
     found: ItemNames = {}
     for line, text in lines:
@@ -88,12 +88,12 @@ def _names(job: Job, name: str) -> ItemNames:
         if len(parts) < 2 or len(parts) > len(header):
             raise SourceError(
                 f"{name}:{line}: {len(parts)} columns where the header has {len(header)}.",
-                f"Mend the line, or remove {name} from the source: then the numbers are the ids.",
+                f"Correct the line, or remove {name} from the source; the numbers are then used as ids.",
             )
         found[_fresh(name, line, found, parts[1])] = parts[0]
     if len(set(found.values())) < len(found):
         raise SourceError(
-            f"{name} has a duplicated original id.", f"Mend it, or remove {name} from the source."
+            f"{name} has a duplicated original id.", f"Correct it, or remove {name} from the source."
         )
     part = job.report.file(name)
     part.rows = part.used = len(found)
@@ -105,7 +105,7 @@ def _fresh(name: str, line: int, found: ItemNames, text: str) -> int:
     if number in found:
         raise SourceError(
             f"{name}:{line}: the number {number} is duplicated.",
-            f"Mend it, or remove {name} from the source.",
+            f"Correct it, or remove {name} from the source.",
         )
     return number
 
@@ -119,7 +119,7 @@ def _numbers(name: str, line: int, parts: list[str]) -> np.ndarray:
         odd = next(part for part in parts if not (part.isascii() and part.isdecimal() and len(part) < 19))
         raise SourceError(
             f"{name}:{line}: '{odd}' is not a number.",
-            "KGAT's ids are numbers from 0: mend the line, or give another --format.",
+            "KGAT's ids are numbers from 0: correct the line, or give another --format.",
         )
     return numbers
 
@@ -180,7 +180,7 @@ def _leaks(job: Job, pairs: dict[str, np.ndarray]) -> None:
             share = count / len(pairs[name])
             job.remarks.append(
                 f"WARNING: {count:,} of {len(pairs[name]):,} pairs of {name} ({share:.1%}) are also in train.txt; "
-                f"{_SPLITS[name]} keeps them, though they are no fair test."
+                f"{_SPLITS[name]} keeps them, although they are not a fair test."
             )
 
 

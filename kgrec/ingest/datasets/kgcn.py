@@ -53,7 +53,7 @@ def _matching(job: Job, pattern: str) -> list[str]:
 
 
 def _links(job: Job) -> tuple[dict[str, list[str]], list[str]]:
-    """Entity -> its items, and the items in the order of the file, by which ratings_final.txt numbers them."""
+    """Entity -> its items, and the items in file order, by which ratings_final.txt numbers them."""
     name = next(iter(_matching(job, LINK_FILES)), None) or job.need("item_index2entity_id.txt")
     linked: dict[str, list[str]] = {}
     order: dict[str, None] = {}
@@ -80,7 +80,7 @@ def _links(job: Job) -> tuple[dict[str, list[str]], list[str]]:
 
 def _knowledge(job: Job, linked: dict[str, list[str]], order: list[str]) -> None:
     names = [name for pattern in _TRIPLE_FILES for name in _matching(job, pattern)]
-    # kg_final numbers the entities, first those of the items in the order of their file
+    # kg_final numbers the entities, starting with those of the items in file order
     final = next((name for name in _FINAL_FILES if name in job.files), None)
     if not names and final is not None:
         linked = {str(number): [item] for number, item in enumerate(order)}
@@ -120,7 +120,7 @@ def _raw(job: Job, name: str, order: list[str]) -> InteractionWriter:
 
 
 def _stars(job: Job, order: list[str]) -> InteractionWriter:
-    """ratings.dat, as MovieLens has it."""
+    """ratings.dat, in the format of MovieLens."""
     shape = LogShape("::", ("user_id", "item_id", "rating", "timestamp"))
     log = _original(job, {column: column for column in shape.columns}, order)
     return _written(job, "ratings.dat", log, job.rows("ratings.dat", shape.names, ":"))
@@ -139,7 +139,7 @@ def _written(job: Job, name: str, log: InteractionWriter, batches: Iterator[Batc
     job.close(job.tally(name))
     for other in ("ratings_final.txt", "ratings_final.npy"):
         if other in job.files:
-            job.remarks.append(f"{other}: left out, since {name} has the original ids and values.")
+            job.remarks.append(f"{other}: left out, because {name} has the original ids and values.")
     return log
 
 

@@ -1,6 +1,6 @@
-"""Logs without a header: a user, an item, and perhaps a label or a rating and a time per line; with triples beside.
+"""Logs without a header: per line a user, an item, and optionally a label or a rating and a time; with triples in other files.
 
-Enters: ratings_final.txt or .npy, or train, valid and test files, and kg_final.txt, .npy or kg.txt, whose entities have the
+Enters: ratings_final.txt or .npy, or train, valid and test files, and kg_final.txt, .npy or kg.txt, whose entities use the
 numbers of the items. Leaves: items.csv, interactions.csv, valid.csv, test.csv, knowledge.nt, kgrec.yaml.
 """
 
@@ -25,7 +25,7 @@ NEGATIVE = "is a sampled negative (label 0), not an interaction"
 TRIPLE_FILES = ("kg_final.txt", "kg_final.npy", "kg.txt", "kg.npy")
 TRIPLE_COLUMNS = ("head", "relation", "tail")
 _TARGETS = {"train": "interactions.csv", "valid": "valid.csv", "test": "test.csv"}
-#: difference of the numbers of labels 0 and 1, as a share of them, below which the 0 are taken as sampled
+#: largest difference between the numbers of labels 0 and 1, as a share of them, at which labels 0 count as sampled
 _BALANCED = 0.02
 #: share of the items that must be entities
 _JOINED = 0.5
@@ -52,7 +52,7 @@ def read_log(job: Job) -> None:
     if not parts:
         found = ", ".join(shapes) or "none"
         raise SourceError(
-            f"There is not one log of a user and an item per line without a header: found {found}.",
+            f"Exactly one log without a header, with a user and an item per line, is needed: found {found}.",
             "Name the files of one log, or draft a mapping: kgrec init FILE ...",
         )
     sampled = any(_is_sampled(job, name, shapes[name]) for name, part in parts.items() if part == "train")
@@ -74,7 +74,7 @@ def read_log(job: Job) -> None:
 
 
 def write_items(job: Job, keys: list[str]) -> None:
-    """Write items.csv with the names and other ids that the dataset has beside its ids, and its part of the mapping."""
+    """Write items.csv with the names and other ids from the dataset's other files, and its part of the mapping."""
     found = beside(job, "item", dict.fromkeys(keys))
     columns = {"name": ("label", found.names), "other_id": ("ignore", found.others)}
     columns = {name: column for name, column in columns.items() if column[1]}
@@ -91,7 +91,7 @@ def read_knowledge(
     entity: Callable[[str], Sequence[str]],
     relation: Callable[[str], str | None] = relation_iri,
 ) -> TripleWriter:
-    """Write the triples of files without a header, with the names that the dataset has beside ids."""
+    """Write the triples of files without a header, with the names from the dataset's other files."""
     met: dict[str, None] = {}
     for name in names:
         for batch in _triples(job, name, counted=False):
@@ -108,7 +108,7 @@ def read_knowledge(
 
 
 def _triples(job: Job, name: str, *, counted: bool = True) -> Iterator[Batch]:
-    """Batches with head, relation and tail; a list of edges has the relation in its name."""
+    """Batches with head, relation and tail; for a list of edges, the file name gives the relation."""
     delimiter = delimiter_of(job.files[name], name)
     if not name.endswith(".edgelist"):
         yield from job.rows(name, TRIPLE_COLUMNS, delimiter, counted=counted)
@@ -120,7 +120,7 @@ def _triples(job: Job, name: str, *, counted: bool = True) -> Iterator[Batch]:
 
 
 def positives(job: Job, batch: Batch, column: str = "rating") -> Batch:
-    """The rows with label 1; those with label 0 are counted as sampled negatives."""
+    """The rows with label 1; rows with label 0 are counted as sampled negatives."""
     tally = job.tally(batch.name)
     label = pc.utf8_trim_whitespace(batch.columns[column])
     negative, positive = (cells.mask(pc.equal(label, value)) for value in ("0", "1"))
@@ -150,7 +150,7 @@ def _batches(job: Job, name: str, shape: LogShape, *, counted: bool = True) -> I
 
 
 def _is_sampled(job: Job, name: str, shape: LogShape) -> bool:
-    """Whether a log has labels, and as many 0 as 1: as many negatives were sampled as there are interactions."""
+    """Whether a log has labels, and about as many 0 as 1: one negative was sampled per interaction."""
     if not shape.is_labelled:
         return False
     if name.startswith("ratings_final"):
@@ -196,7 +196,7 @@ def _knowledge(job: Job, names: list[str], items: dict[str, None]) -> None:
     joined = sum(key in knowledge.met for key in items)
     if joined < _JOINED * len(items):
         raise SourceError(
-            f"{joined:,} of {len(items):,} items are entities of {name}, so the numbers of items and entities differ.",
+            f"{joined:,} of {len(items):,} items are entities of {name}, so items and entities are numbered differently.",
             "Add the file with the entity of each item, such as item_index2entity_id.txt, or name the files of the log alone.",
         )
     job.remarks.append(

@@ -84,7 +84,7 @@ def read_1m(job: Job) -> None:
     Raises:
         SourceError: A file is absent, or has another format.
     """
-    # Arrow has one-character delimiters: "::" is two of them with an empty column between
+    # Arrow has one-character delimiters: "::" is read as two of them with an empty column between
     names = ["user", "_1", "item", "_2", "rating", "_3", "time"]
     log = _log(job, _COLUMNS)
     for batch in job.rows(job.need("ratings.dat"), names, ":"):
@@ -225,7 +225,7 @@ def _genres(job: Job) -> list[str]:
 
 
 def _split(job: Job, name: str, separator: str) -> Iterator[MovieRow]:
-    """Line number and cells of each line of a small file, in UTF-8 or else in Latin-1, as GroupLens wrote it."""
+    """Line number and cells of each line of a small file, in UTF-8 or otherwise in Latin-1, which GroupLens used."""
     with opened(job.files[name], name) as stream:
         data: bytes = stream.read()
     try:
@@ -261,7 +261,7 @@ def _links(job: Job, name: str) -> tuple[dict[tuple[str, str], str], list[str]]:
 
 
 def _tags(job: Job, name: str, batches: Iterator[Batch]) -> None:
-    """Write tags.csv: tags in lower case, with the number of users who gave the tag to the movie."""
+    """Write tags.csv: tags in lower case, with the number of users who gave each tag to each movie."""
     tally = job.tally(name)
     parts = []
     for batch in batches:

@@ -1,7 +1,7 @@
-"""Names beside ids: files such as item_map.txt, entity2id.txt, artists.dat or movies.names.
+"""Names for ids, from files such as item_map.txt, entity2id.txt, artists.dat or movies.names.
 
-Enters: the files of a dataset, and the ids that it uses. Leaves: id -> name, or id -> another id. Which column has the ids is
-told by the ids, not by the order of the columns.
+Enters: the files of a dataset, and the ids that it uses. Leaves: id -> name, or id -> another id. The column of the ids is
+found by comparing values with the ids, not by the order of the columns.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ _BESIDE = (
 _SUFFIX = r"(\.(txt|tsv|csv|dat|dict|tab))?"
 _PLURAL = {"item": "items", "entity": "entities", "relation": "relations", "user": "users"}
 _DELIMITERS = ("\t", "::", "|")
-#: an id or a number that stands at one end of a line, and the rest
+#: an id or a number at one end of a line, and the rest
 _TWO = (r"(\d+)\s*[,;]\s*(.*)", r"(\d+)\s+(.*)", r"(.*\S)\s*[,;]\s*(\d+)", r"(.*\S)\s+(\d+)", r"(\S+)\s+(.*)")
 _HEAD = re.compile(r"[a-z]*_?(id|name|title|index|label|key)s?", re.IGNORECASE)
 _IRI = re.compile(r"https?://\S+")
 _NUMBER = re.compile(r"-?[\d.]+")
-#: share of the ids of a file, or of the dataset, that must be in both
+#: smallest share of the ids of a file, or of the dataset, that both must have
 _LEAST = 0.5
 
 
 @dataclass(frozen=True)
 class Beside:
-    """What files have beside ids."""
+    """Names and other ids that files have for ids."""
 
     #: id -> name
     names: dict[str, str]
@@ -50,18 +50,18 @@ def names_of(job: Job, kind: str, ids: Collection[str], *, numbers: Sequence[str
 
 
 def beside(job: Job, kind: str, ids: Collection[str], *, numbers: Sequence[str] = ()) -> Beside:
-    """The names and other ids of the things of one kind, by all files that have them; remarks tell what was joined.
+    """The names and other ids of one kind of things, from all files that have them; remarks say what was joined.
 
     Args:
-        job: The import; files that it has read already are passed over.
+        job: The import; files that it has already read are skipped.
         kind: item, entity, relation or user.
         ids: The ids that the dataset uses.
-        numbers: The id with each number from 0, if files may have the numbers in place of the ids.
+        numbers: The id of each number from 0, for files that use numbers instead of ids.
     """
     found = Beside({}, {})
     known = ids if isinstance(ids, set | dict) else set(ids)
     by_number = {str(number): id_ for number, id_ in enumerate(numbers)}
-    # files of names after those of other ids, which they may use
+    # files of names come after files of other ids, which they may use
     for name in sorted(job.files, key=lambda name: (not re.search("map|list", name), name)):
         if known and name not in job.report.files and _is_beside(kind, name):
             _join(
@@ -78,7 +78,7 @@ def _is_beside(kind: str, name: str) -> bool:
     things = _THINGS[kind]
     named = rf"(.*[._-])?({things}){_BESIDE}{_SUFFIX}|id2({things}){_SUFFIX}|.*\.({things})_names?"
     if kind == "item":
-        # a table of the items themselves, or a mapping without a word on what it maps
+        # a table of the items themselves, or a mapping whose name does not say what it maps
         named += rf"|({things[:-2]})\.(txt|tsv|csv|dat)|(id2)?(names?|titles?){_SUFFIX}|.*\.(names?|titles?)|mappings?{_SUFFIX}"
     elif kind != "user":
         named += rf"|({things[:-2]}){_SUFFIX}"
@@ -91,14 +91,14 @@ def _join(job: Job, name: str, kind: str, known: Sequence[Collection[str]], foun
     width = min(map(len, rows), default=0)
     if width < 2:
         return
-    # the largest share wins; of equal ones, keys before numbers, and columns from the left
+    # the largest share wins; among ties, keys before numbers, and columns from the left
     choices = [(which, column) for which in range(len(known)) for column in range(min(width, 6))]
     shares = [sum(row[column] in known[which] for row in rows) for which, column in choices]
     which, column = choices[shares.index(max(shares))]
     ids = known[which]
     own = [row for row in rows if row[column] in ids]
     if len({row[column] for row in own}) < _LEAST * min(len(rows), len(known[0])):
-        job.remarks.append(f"{name}: left out, since few of its ids are those of the {_PLURAL[kind]}.")
+        job.remarks.append(f"{name}: left out, because few of its ids are ids of the {_PLURAL[kind]}.")
         return
     told, is_name = _telling(own, column, width)
     if told is None:
@@ -116,7 +116,7 @@ def _join(job: Job, name: str, kind: str, known: Sequence[Collection[str]], foun
 
 
 def _telling(rows: Sequence[Sequence[str]], ids: int, width: int) -> tuple[int | None, bool]:
-    """The column beside the ids that has names, or else other ids; and whether it has names."""
+    """The column beside the ids that has names, or otherwise other ids; and whether it has names."""
     others = [column for column in range(width) if column != ids]
     for column in others:
         values = [row[column] for row in rows if row[column]]

@@ -1,7 +1,7 @@
 """The output folder of an import, whole or absent.
 
 Enters: a function that fills an empty folder. Leaves: the folder under its final name, with `import.json`: format, source
-files, what was read and left out, and a hash of every file, which shows whether a file was edited later.
+files, counts of what was read and left out, and a hash of every file, which shows later edits.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ RECORD = "import.json"
 
 
 def check_place(folder: Path, sources: Sequence[Path], *, force: bool) -> None:
-    """Refuse an output folder before any work is done.
+    """Check an output folder before any work is done.
 
     Raises:
         ArtifactError: The folder holds a source, or it exists, is not an unchanged import, and `force` is not set.

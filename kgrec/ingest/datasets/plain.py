@@ -1,7 +1,7 @@
 """Files without a header, as batches of columns.
 
-Enters: a path, names of the columns, and their delimiter. Leaves: `Batch`es as from tables.py: text columns with the line
-of each row, and the lines that could not be split. Files are never held in memory as a whole.
+Enters: a path, names of the columns, and their delimiter. Leaves: `Batch`es as from table_files.py: text columns with the line
+of each row, and the lines that could not be split. A file is never held in memory as a whole.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from kgrec.ingest.compressed import open_bytes
 from kgrec.ingest.sources import Source
 
 _BLOCK, _HEAD, _ROWS = 8 << 20, 1 << 16, 1 << 18
-_CHECK_FILE = "Check that the file is complete, and that it may be read."
+_CHECK_FILE = "Check that the file is complete, and that you may read it."
 
 
 @contextmanager
@@ -48,7 +48,7 @@ def first_line(path: Path, name: str) -> str:
 
 
 def first_lines(path: Path, name: str) -> list[str]:
-    """The lines within the first 64 KB of a file; the last one is left out if it may be cut."""
+    """The lines in the first 64 KB of a file; the last one is left out if it may be cut off."""
     with opened(path, name) as stream:
         head: bytes = stream.read(_HEAD)
     lines = head.decode("utf-8-sig", "replace").splitlines()
@@ -59,13 +59,13 @@ def array_rows(path: Path, name: str, columns: Sequence[str]) -> Iterator[Batch]
     """The rows of an array of integers as text, numbered from 1.
 
     Raises:
-        SourceError: The file holds another array, or objects, which are never loaded.
+        SourceError: The file holds another kind of array, or objects, which are never loaded.
     """
     array = array_of(path, name)
     if array.shape[1] != len(columns):
         raise SourceError(
-            f"{name} has {array.shape[1]} columns, where {len(columns)} are needed: {', '.join(columns)}.",
-            "Check that it is the file of this name in the dataset.",
+            f"{name} has {array.shape[1]} columns, but {len(columns)} are needed: {', '.join(columns)}.",
+            "Check that it is the dataset's own file of this name.",
         )
     for start in range(0, len(array), _ROWS):
         rows = np.asarray(array[start : start + _ROWS])
@@ -77,17 +77,17 @@ def array_rows(path: Path, name: str, columns: Sequence[str]) -> Iterator[Batch]
 
 
 def array_of(path: Path, name: str) -> np.ndarray:
-    """The rows of a file of NumPy, shape (rows, columns), integer; it is mapped, not read.
+    """The rows of a NumPy file, shape (rows, columns), integer; the file is mapped, not read.
 
     Raises:
-        SourceError: The file holds another array, or objects, which are never loaded.
+        SourceError: The file holds another kind of array, or objects, which are never loaded.
     """
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
     except (ValueError, OSError, EOFError) as error:
         raise SourceError(
-            f"{name} is no array of NumPy that can be read: {str(error).splitlines()[0]}",
-            "Save it again by numpy.save, as integers.",
+            f"{name} is not a readable NumPy array: {str(error).splitlines()[0]}",
+            "Save it again with numpy.save, as integers.",
         ) from None
     if not isinstance(array, np.ndarray) or array.ndim != 2 or array.dtype.kind not in "iu":
         shown = (
@@ -95,9 +95,7 @@ def array_of(path: Path, name: str) -> np.ndarray:
             if isinstance(array, np.ndarray)
             else "several arrays"
         )
-        raise SourceError(
-            f"{name} holds {shown}, where rows of integers are needed.", "Save one row per line."
-        )
+        raise SourceError(f"{name} holds {shown}, but rows of integers are needed.", "Save one row per line.")
     return array
 
 
@@ -117,7 +115,7 @@ def plain_rows(path: Path, name: str, columns: Sequence[str], delimiter: str) ->
     try:
         with opened(path, name) as stream:
             for record in _opened(stream, columns, delimiter, note):
-                # a broken line belongs to the batch whose rows it is among, or before
+                # a broken line belongs to the batch with the rows around or after it
                 last, until = first + len(record), seen
                 while until < len(broken) and broken[until][0] < last + until - seen + 1:
                     until += 1

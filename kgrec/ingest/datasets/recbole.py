@@ -1,7 +1,7 @@
 """RecBole's atomic files (Zhao et al. 2021): tab-separated, with a type beside the name of each column.
 
 Enters: NAME.inter, or NAME.train.inter and other parts, and optionally NAME.item, NAME.kg, NAME.link. Leaves: items.csv,
-interactions.csv, valid.csv, test.csv, knowledge.nt, kgrec.yaml. Attributes of users are left out.
+interactions.csv, valid.csv, test.csv, knowledge.nt, kgrec.yaml. User attributes are left out.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def read_recbole(job: Job) -> None:
         part = job.report.file(name)
         part.unread = list(columns)
         count = sum(len(batch) for batch in batches)
-        job.remarks.append(f"{name}: left out (rows: {count:,}): kgrec uses no attributes of users.")
+        job.remarks.append(f"{name}: left out (rows: {count:,}), because kgrec does not use user attributes.")
 
 
 # files
@@ -69,13 +69,13 @@ def _one(job: Job, suffix: str) -> str | None:
     """The file with that suffix; None if there is none.
 
     Raises:
-        SourceError: There are several.
+        SourceError: Several files have this suffix.
     """
     names = sorted(name for name in job.files if name.endswith(suffix))
     if len(names) > 1:
         raise SourceError(
-            f"There are several datasets: {', '.join(names)}.",
-            "Name the files of one of them: kgrec import A.inter A.item",
+            f"The source has several datasets: {', '.join(names)}.",
+            "Name the files of one dataset: kgrec import A.inter A.item",
         )
     return names[0] if names else None
 
@@ -93,7 +93,7 @@ def _opened(job: Job, name: str) -> tuple[dict[str, str], Iterator[Batch]]:
 
 
 def _column(name: str, columns: dict[str, str], like: str, at: int) -> str:
-    """The column with the name `like`, or one with a similar name, or else column number `at`."""
+    """The column called `like`, or one with a similar name, or otherwise column number `at`."""
     found = [c for c in columns if c.lower() == like] or [
         c for c in columns if like.partition("_")[0] in c.lower()
     ]
@@ -114,7 +114,9 @@ def _logs(job: Job) -> list[InteractionWriter]:
     if split and "train" in split:
         rest = sorted(set(names) - set(split.values()))
         if rest:
-            job.remarks.append(f"{', '.join(rest)}: left out, since there are files for {', '.join(split)}.")
+            job.remarks.append(
+                f"{', '.join(rest)}: left out, because there are files for {', '.join(split)}."
+            )
         return [_log(job, split[part], _SPLITS[part]) for part in _SPLITS if part in split]
     name = _one(job, ".inter")
     return [_log(job, name, "interactions.csv")] if name else []
@@ -158,7 +160,7 @@ def _positive(job: Job, log: InteractionWriter) -> str | None:
 
 
 def _items(job: Job, linked: dict[str, list[str]], logs: list[InteractionWriter]) -> dict[str, Any]:
-    """Write items.csv; items that only a link or the log names get a row with their key alone."""
+    """Write items.csv; items that only a link or the log names get a row with just their key."""
     name = _one(job, ".item")
     roles: dict[str, Any] = {}
     keys: dict[str, None] = {}
@@ -219,7 +221,7 @@ def _first(keys: dict[str, None], item: str) -> bool:
 
 
 def _cells(column: pa.Array, role: Any) -> pa.Array:
-    """A column in the form of its role: vectors as JSON arrays."""
+    """A column in the format of its role: vectors as JSON arrays."""
     if role != "vector":
         return column
     plain = pc.replace_substring_regex(pc.utf8_trim_whitespace(column), r"\s+", ", ")
@@ -264,7 +266,7 @@ def _token(short: str, full: pa.Array) -> tuple[Any, str]:
     if len(full) and "year" in short.lower() and len(bad) <= 0.01 * len(full):
         return "number", "it is a year"
     if distinct > 20 and distinct > 0.9 * len(full):
-        return "ignore", "its values hardly repeat"
+        return "ignore", "its values rarely repeat"
     return {"as": "category", "type": _type(short), "edge": short}, "it is a token"
 
 

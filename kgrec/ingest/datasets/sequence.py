@@ -1,4 +1,4 @@
-"""Logs of SASRec: one file with a user and an item per line, those of a user together, oldest first; no header, no times.
+"""Logs of SASRec: one file with a user and an item per line, grouped by user, oldest first; without header and times.
 
 Enters: the file. Leaves: items.csv, interactions.csv, kgrec.yaml with `order: rows`.
 """
@@ -21,7 +21,7 @@ _COLUMNS = ("user_id", "item_id")
 
 
 def is_sequence(path: Path, name: str) -> bool:
-    """Whether each line has two numbers, there are several users, and the lines of a user stand together."""
+    """Whether each line has two numbers, there are several users, and the lines of each user are consecutive."""
     if name.endswith((".npy", ".zip")) or part_of(name) is not None:
         return False
     rows = [line.split() for line in first_lines(path, name) if line.strip()]
@@ -41,7 +41,7 @@ def read_sequence(job: Job) -> None:
     found = [name for name, path in job.files.items() if is_sequence(path, name)]
     if len(found) != 1:
         raise SourceError(
-            f"There is not one file with the lines of a user together, a user and an item per line: found {', '.join(found) or 'none'}.",
+            f"Exactly one file with a user and an item per line, grouped by user, is needed: found {', '.join(found) or 'none'}.",
             "Name the file, or draft a mapping: kgrec init FILE",
         )
     (name,) = found
@@ -55,5 +55,5 @@ def read_sequence(job: Job) -> None:
     write_items(job, sorted(items, key=lambda key: (len(key), key)))
     job.mapping["interactions"] = log.mapped() | {"order": "rows"}
     job.remarks.append(
-        "The lines of a user are taken as oldest first, as SASRec's are: leave `order:` out of kgrec.yaml if they are not."
+        "The lines of a user are read as oldest first, like SASRec's: take `order:` out of kgrec.yaml if they are not."
     )

@@ -1,7 +1,7 @@
-"""What a file without a header holds: a log, or triples.
+"""The content of a file without a header: a log, or triples.
 
-Enters: the first lines of a file, or an array of NumPy. Leaves: a `LogShape`, the delimiter and columns of a log; None if the
-file is none. Users and items repeat in other ways than heads, relations and tails: relations are few, and ratings are few.
+Enters: the first lines of a file, or a NumPy array. Leaves: a `LogShape`, which is the delimiter and columns of a log; None if the
+file is not a log. Users and items repeat in other patterns than heads, relations and tails: there are few relations, and few ratings.
 """
 
 from __future__ import annotations
@@ -39,9 +39,9 @@ _SUFFIXES = (
     "",
 )
 _DELIMITERS = ("::", "\t", ",", ";", " ")
-#: ratings have at most so many different values
+#: largest number of different ratings
 _FEW = 20
-#: rows of an array that are looked at
+#: number of rows of an array that are examined
 _SAMPLED = 20_000
 #: 1990 and 2100 in seconds since 1970
 _TIMES = (631_152_000, 4_102_444_800)
@@ -63,21 +63,21 @@ class LogShape:
 
     @property
     def names(self) -> list[str]:
-        """Columns for a reader with delimiters of one character: "::" is two of them, with an empty column between."""
+        """Columns for a reader with one-character delimiters: "::" is read as two of them, with an empty column between."""
         if len(self.delimiter) < 2:
             return list(self.columns)
         return [name for i, column in enumerate(self.columns) for name in ([f"_{i}"] if i else []) + [column]]
 
 
 def part_of(name: str) -> str | None:
-    """train, valid or test, if a file is named like this part of a log."""
+    """train, valid or test, if a file has the name of this part of a log."""
     found = _PART.search(name)
     part = found[1].lower() if found else None
     return "valid" if part in ("val", "dev") else part
 
 
 def is_knowledge(name: str) -> bool:
-    """Whether a file is named like triples."""
+    """Whether a file has a name used for triples."""
     return _KNOWLEDGE.search(name) is not None
 
 
@@ -101,7 +101,7 @@ def _fits(path: Path, name: str, shape: LogShape) -> bool:
 
 
 def log_shape(path: Path, name: str) -> LogShape | None:
-    """The shape of a log; None if the file is none."""
+    """The shape of a log; None if the file is not a log."""
     if name.endswith(".npy"):
         return _shape_of_array(path, name)
     if not _is_text(path):
@@ -115,7 +115,7 @@ def log_shape(path: Path, name: str) -> LogShape | None:
 
 
 def _shape_of_array(path: Path, name: str) -> LogShape | None:
-    """The shape of an array; only one that is named like ratings must be a log, rather than features or the like."""
+    """The shape of an array; only an array with a name used for ratings is required to be a log, others may be features."""
     is_log = _RATINGS.search(name) is not None
     if not is_log and part_of(name) is None:
         return None
@@ -131,13 +131,13 @@ def _shape_of_array(path: Path, name: str) -> LogShape | None:
 
 
 def begins_with_counts(path: Path, name: str) -> bool:
-    """Whether each line begins with the number of its items, so that the user is the number of the line."""
+    """Whether each line begins with its number of items, so that the user is the line number."""
     rows = [line.split() for line in first_lines(path, name) if line.strip()]
     return len(rows) > 2 and all(row[0] == str(len(row) - 1) for row in rows)
 
 
 def has_a_row_per_pair(path: Path, name: str) -> bool:
-    """Whether the lines have one item and a label or the like, and users repeat, rather than all items of a user."""
+    """Whether each line has one item and a value such as a label, and users repeat, as opposed to all items of a user per line."""
     rows = [line.split() for line in first_lines(path, name) if line.strip()]
     return (
         len(rows) > 1
@@ -148,7 +148,7 @@ def has_a_row_per_pair(path: Path, name: str) -> bool:
 
 
 def delimiter_of(path: Path, name: str) -> str:
-    """The delimiter of triples: a tab, or else a blank."""
+    """The delimiter of triples: a tab, or otherwise a space."""
     return "\t" if any("\t" in line for line in first_lines(path, name)[:1]) else " "
 
 
@@ -162,7 +162,7 @@ def _shape(delimiter: str, rows: list[list[str]], name: str) -> LogShape | None:
     is_named = part_of(name) is not None or _LOG.search(name) is not None
     if len(columns) == 2:
         numbers = all(_numbers(column) is not None for column in columns)
-        # a first number that is the same everywhere counts the items of a line
+        # a first number that is the same in every line counts the items of the line
         numbers &= len(np.unique(columns[0])) > 1
         return LogShape(delimiter, ("user_id", "item_id")) if is_named and numbers else None
     third = _numbers(columns[2])
@@ -173,7 +173,7 @@ def _shape(delimiter: str, rows: list[list[str]], name: str) -> LogShape | None:
     users, items, values = (len(np.unique(column)) for column in columns[:3])
     last = tuple(_COLUMNS[3:][: len(columns) - 3])
     if last and ((fourth := _numbers(columns[3])) is None or not _are_times(fourth)):
-        # some have a fourth column with the same value everywhere
+        # some files have a fourth column with a constant value
         if len(np.unique(columns[3])) > 1 or len(rows) < 2:
             return None
         last = (UNUSED,)

@@ -14,7 +14,7 @@ from kgrec.ingest.datasets.names import names_of
 from kgrec.ingest.datasets.plain import first_line, first_lines
 from kgrec.ingest.statements import node_iri
 
-#: so many lines tell whether relations repeat, and this share of them may differ
+#: number of lines examined to see whether relations repeat, and the share of them that may differ
 _ENOUGH, _DISTINCT = 20, 0.5
 _SUFFIXES = (".tsv", ".txt", ".tab", ".tsv.gz", ".txt.gz")
 
@@ -44,11 +44,11 @@ def read_triples_table(job: Job) -> None:
         "key": "item_id",
         "columns": {"name": "label"},
     }
-    job.remarks.append("There is no log: a model can learn from triples and names only.")
+    job.remarks.append("There is no log: a model can learn only from triples and names.")
 
 
 def triple_files(files: dict[str, Path]) -> list[str]:
-    """The files whose lines are triples; train.txt alone if the folder is split for link prediction."""
+    """The files whose lines are triples; only train.txt if the folder is split for link prediction."""
     fits = [name for name in _three_columns(files) if _relations_repeat(files[name], name)]
     return ["train.txt"] if {"train.txt", "test.txt"} <= set(fits) else fits
 
@@ -59,7 +59,7 @@ def _three_columns(files: dict[str, Path]) -> list[str]:
 
 
 def _relations_repeat(path: Path, name: str) -> bool:
-    """Whether the second column repeats, rather than naming the first, as in a list of ids, names and addresses."""
+    """Whether the second column repeats, as opposed to naming the first, as in a list of ids, names and addresses."""
     lines = [line.split("\t") for line in first_lines(path, name)]
     relations = [line[1] for line in lines if len(line) == 3]
     return len(relations) < _ENOUGH or len(set(relations)) <= _DISTINCT * len(relations)
@@ -85,7 +85,7 @@ def _listed(job: Job) -> dict[str, None]:
 
 
 def _heads(job: Job, names: list[str]) -> dict[str, None]:
-    job.remarks.append("Every head is an item; --items gives a file with the items, one per line.")
+    job.remarks.append("Every head is an item; use --items to give a file with the items, one per line.")
     heads: dict[str, None] = {}
     for name in names:
         for batch in job.rows(name, TRIPLE_COLUMNS, "\t", counted=False):

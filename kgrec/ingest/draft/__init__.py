@@ -1,25 +1,25 @@
-"""A draft of kgrec.yaml from sample rows.
+"""A draft of kgrec.yaml, made from sample rows.
 
 Enters: paths of files. Leaves: a `Draft`: kgrec.yaml as text, and the reason for the role of each column. Roles are guessed
-by plain rules on names and values, so each has a reason; the user edits the draft.
+by simple rules on names and values, so each has a reason; the user edits the draft.
 
-names        names of columns and files: what they are names of
+names        names of columns and files, and what they name
 looks        properties of values: unique, long, separated, dates, ...
 lines        YAML text of roles, lists and prefixed names
-encodings    the encoding of text that is not UTF-8, by its letters
+encodings    the encoding of text that is not UTF-8, found from its letters
 sniff        format, encoding, delimiter and header of a table's file
-nested       columns of objects as columns of their fields
+nested       columns of objects, as columns of their fields
 profile      one column's values
 sample       the first rows of a table
-targets      which identifiers a column holds
-doubts       doubtful choices, asked or marked
+targets      the identifiers that a column holds
+doubts       doubtful choices, which are asked or marked
 scales       ratings, counts and kinds of events
 logs         columns of a log
 log_lines    lines of a log
-keys         keys of tables, and what each column holds of them
-chosen_logs  which files are logs
-items        which nodes are the items
-draft_files  the part of each file: nodes, logs, facts about nodes
+keys         keys of tables, and the columns that hold them
+chosen_logs  the files that are logs
+items        the nodes that are items
+draft_files  the use of each file: nodes, logs, facts about nodes
 joins        tables of edges
 rdf          the first triples of an RDF file, the types of its nodes, the parts of their IRIs
 columns      roles of a table's columns, and of values in general
@@ -60,11 +60,11 @@ _WIDTH = 110
 class Draft:
     """A drafted mapping."""
 
-    #: each doubt is a comment at the top, and marked where it is about
+    #: each doubt is a comment at the top, and marks the line that it is about
     yaml: str
     #: "file: column: role, since ..." for every decision
     reasons: list[str]
-    #: what to check
+    #: doubts to check
     doubts: list[Doubt] = field(default_factory=list)
 
 
@@ -73,11 +73,11 @@ def draft_mapping(paths: list[Path], folder: Path | None = None, ask: Ask | None
 
     Args:
         paths: Files of tables, logs, RDF.
-        folder: Folder of the mapping, to which its file names are relative; None: that of the first file.
+        folder: Folder of the mapping; file names in it are relative to this folder; None: that of the first file.
         ask: Answers doubtful choices; None: the likeliest answers are taken and marked.
 
     Raises:
-        SourceError: There is no file, one cannot be read, or none can hold the items.
+        SourceError: No file is given, a file cannot be read, or none can contain the items.
     """
     if not paths:
         raise SourceError(
@@ -109,7 +109,7 @@ def _as_written(samples: Sequence[Sample], files: DraftFiles) -> list[Sample]:
     """The samples in the order of kgrec.yaml: nodes, edges, logs, and what is left out."""
     order = [*files.tables, *files.facts, *(log.sample for log in files.logs)]
     places = {one.source.name: place for place, one in reversed(list(enumerate(order)))}
-    # items from the rows of a log stand with the log
+    # items from the rows of a log come with the log
     places |= {log.sample.source.name: len(order) + place for place, log in enumerate(files.logs)}
     return sorted(samples, key=lambda one: (places.get(one.source.name, 2 * len(order)), one.source.name))
 
@@ -144,7 +144,7 @@ def _lines(
     iris |= {iri for type_ in known.types for iri in type_.classes}
     declared = {prefix: iri for sample in rdf for prefix, iri in sample.declared.items()}
     prefixes = Prefixes(known.base, declared, {namespace_and_name(iri)[0] for iri in iris})
-    # first, since they determine the prefixes
+    # first, because they determine the prefixes
     knowledge = [line for sample in rdf for line in rdf_lines(sample, known, prefixes, item, why)]
     yield "version: 1"
     yield f"base: {known.base}"
@@ -189,7 +189,7 @@ def _interactions(files: DraftFiles, doubts: Doubts) -> Iterator[str]:
 
 
 def _item_of(log: Log, files: DraftFiles) -> str:
-    """The column of the items, with the key that it holds if it is not the first one."""
+    """The column of the items, with the key that it holds if that is not the first key."""
     match, item = log.match, files.item
     if match is None or match.target.table is None or match.target.table is not item.table:
         return written(log.item)

@@ -1,7 +1,7 @@
-"""Which files are logs, and which tables of nodes.
+"""Decides which files are logs, and which are tables of nodes.
 
-Enters: samples, and all identifiers. Leaves: the tables, and the `Log`s that are read, the surest first; copies, held-out parts
-and tables of tags are left out.
+Enters: samples, and all identifiers. Leaves: the tables, and the `Log`s that are read, surest first; copies, held-out parts and
+tables of tags are left out.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from kgrec.ingest.draft.logs import ENOUGH, Log, log_of
 from kgrec.ingest.draft.sample import Sample
 from kgrec.ingest.draft.targets import Target, shown
 
-#: evidence from which a file with a key is a table of nodes, though its columns might be those of a log
+#: evidence from which on a file with a key is a table of nodes, although its columns might be those of a log
 SURELY_NODES = 4
-#: share of the rows from which one log repeats another
+#: share of the rows from which on one log is a copy of another
 _COPY = 0.9
 
 
@@ -44,7 +44,7 @@ def split(samples: Sequence[Sample], targets: Sequence[Target]) -> tuple[list[Sa
 
 
 def signs_of_nodes(sample: Sample, used: Mapping[tuple[int, str], int]) -> int:
-    """How much a file with a key is like a table of nodes."""
+    """How much a file with a key looks like a table of nodes."""
     key, signs = sample.key or "", 0
     if not names.is_of_rows(key) and not (names.is_plain_id(key) and names.is_of_rows(sample.type)):
         of_its_own = names.item_rank(key) > 1 or names.user_rank(key) > 1 or names.base(key) == sample.type
@@ -57,7 +57,7 @@ def signs_of_nodes(sample: Sample, used: Mapping[tuple[int, str], int]) -> int:
 
 
 def uses(samples: Sequence[Sample], targets: Sequence[Target]) -> dict[tuple[int, str], int]:
-    """(table, column) -> number of columns in other files that hold its identifiers, by name too."""
+    """(table, column) -> number of columns in other files that hold its identifiers, also according to their names."""
     counts: dict[tuple[int, str], int] = {}
     for sample in samples:
         for found in held_by(sample, targets).values():
@@ -69,7 +69,7 @@ def uses(samples: Sequence[Sample], targets: Sequence[Target]) -> dict[tuple[int
 
 
 def chosen_logs(rest: Sequence[Sample], targets: Sequence[Target], doubts: Doubts) -> list[Log]:
-    """The logs, the surest first; copies, held-out parts and tables of tags are left out."""
+    """The logs, surest first; copies, held-out parts and tables of tags are left out."""
     found = [log_of(sample, held_by(sample, targets), targets) for sample in rest]
     logs = [
         log
@@ -109,10 +109,10 @@ def _size(sample: Sample) -> int:
 
 
 def _why_no_log(log: Log, kept: Sequence[Log], doubts: Doubts) -> str:
-    """Why a log is left out: it is held out, or repeats another one; "" if it is read."""
+    """Reason to leave a log out: it is held out, or is a copy of another one; "" if it is read."""
     name = log.sample.source.name
     if kept and names.is_held_out(log.sample.source.path):
-        return "its name is that of rows to test with, which must not be learned from: see kgrec evaluate"
+        return "its name is that of test rows, which must not be learned from: see kgrec evaluate"
     for other in kept:
         share, back = (
             looks.overlap(_rows(log, other), _rows(other, log)),
@@ -134,7 +134,7 @@ def _are_timed(log: Log, other: Log) -> bool:
 
 
 def _rows(log: Log, other: Log) -> pa.Array:
-    """The rows as text: user, item, and what both logs have of value, time and event."""
+    """The rows as text: user, item, and the value, time and event that both logs have."""
     shared = [role for role in log.columns if role in other.columns]
     columns = [pc.utf8_trim_whitespace(log.sample.columns[log.columns[role][0]]) for role in shared]
     return pc.binary_join_element_wise(*(column.cast(pa.string()) for column in columns), "\x1f")
@@ -144,7 +144,7 @@ _TAGS = ("tag", "tags", "label", "genre", "category", "keyword", "shelf", "colle
 
 
 def _has_tags(log: Log, targets: Sequence[Target]) -> bool:
-    """Whether the rows only say that users gave tags to items."""
+    """Whether the rows only record that users gave tags to items."""
     if log.kinds is not None or "value" in log.columns or not log.sample.has_names:
         return False
     held = held_by(log.sample, targets)
@@ -159,7 +159,7 @@ def _has_tags(log: Log, targets: Sequence[Target]) -> bool:
 
 
 def _checked(logs: list[Log], doubts: Doubts) -> list[Log]:
-    """The logs; doubtful ones are asked or marked."""
+    """The logs; doubtful logs are asked about or marked."""
     if len(logs) > 1 and logs[0].score == ENOUGH:
         first, why = doubts.choose(
             "Which file has the interactions of users with items?",
@@ -172,6 +172,6 @@ def _checked(logs: list[Log], doubts: Doubts) -> list[Log]:
         if log.sample.has_names and "most distinct" in log.columns["user"][1]:
             doubts.warn(
                 f"{log.sample.source.name}: no column is named like users; {log.user} is taken, since {log.columns['user'][1]}.",
-                "If the file is no log, take `interactions:` out.",
+                "If the file is not a log, take `interactions:` out.",
             )
     return logs

@@ -25,9 +25,9 @@ from kgrec.ingest.draft.sample import Sample
 from kgrec.ingest.draft.targets import Match, Target, is_same, matches, reference, shown
 from kgrec.ingest.mapping.roles import is_type_name
 
-#: share of a column's values that decides its role, though other values do not fit
+#: share of a column's values that decides its role, although other values do not fit
 _MOSTLY = 0.8
-#: share of addresses from which a column holds them
+#: share of addresses from which on a column holds addresses
 _PARTLY = 0.2
 #: share, or number, of the values that must be keys of RDF nodes
 _NAMED, _MANY_NAMED = 0.2, 10
@@ -37,13 +37,13 @@ _OBJECTS = r"^\s*(\{[\s\S]*\}|\[\s*[\[{][\s\S]*\])\s*$"
 _CODES = r"^\S*\d\S*$"
 #: numbers formatted for people: grouped digits, decimal commas, currencies, per cent
 _FOR_PEOPLE = r"^\s*[€$£¥]?\s?[+-]?\d+([.,' ]\d+)*\s?([€$£¥%]|[A-Z]{3})?\s*$"
-#: columns of names of other things, which become nodes even if many names occur once
+#: columns of names of other things, which become nodes even if many names occur only once
 _OF_NAMES = re.compile(r"[_ .-]names?$|[a-z]Names?$")
-#: so many hours are no duration of an item, and so are minutes
+#: largest duration of an item in hours, and in minutes
 _MANY_HOURS = 10
-#: numbers with so many digits, all equally many, are codes
+#: numbers with at least so many digits, equally many in each, are codes
 _CODE_LENGTH = 9
-#: a column with the same value in this many rows or more is ignored
+#: a column with the same value in at least this many rows is ignored
 _MIN_CONSTANT_ROWS = 20
 
 
@@ -67,11 +67,11 @@ class References:
 
     @property
     def taken(self) -> set[str]:
-        """Names of types with keys, which cannot be used for mere values."""
+        """Names of types with keys, which cannot be used for plain values."""
         return {table.type for table in self.tables} | {type_.name for type_ in self.types}
 
     def type_by_keys(self, values: pa.Array) -> str | None:
-        """The type of RDF nodes below the base whose keys the values are, apart from types with a table; None if there is none."""
+        """The type of RDF nodes below the base whose keys the values are, without types that have a table; None if there is none."""
         ours = [table.type for table in self.tables]
         shares = {one.type: overlap(values, one.keys) for one in self.below if one.type not in ours}
         best = max(shares, key=lambda name: shares[name], default=None)
@@ -97,7 +97,7 @@ def node_lines(table: Sample, known: References, why_items: str) -> Iterator[str
         renamed = table.rename({table.key: "id", **telling})
         roles = {renamed.get(name, name): guess for name, guess in roles.items()}
     if table.has_more and not table.has_names:
-        # without a name, a number that repeats is likelier a code of something that the items share
+        # without a name, a repeating number is probably a code of something that the items share
         roles = {
             name: Guess(
                 _category(name, known.taken), f"it has no name, and {_counted(table.profile(name).filled)}"
@@ -127,7 +127,7 @@ def node_lines(table: Sample, known: References, why_items: str) -> Iterator[str
 
 
 def _of_own_type(name: str, guess: Guess, table: Sample) -> Guess:
-    """The guess with a type of the table's own where the column has no name: `column_2` is another thing in each file."""
+    """The guess with a type of the table's own if the column has no name: `column_2` means something else in each file."""
     type_ = str(guess.role.get("type", name if guess.role["as"] == "category" else ""))
     if not type_.startswith(names.UNNAMED):
         return guess
@@ -135,7 +135,7 @@ def _of_own_type(name: str, guess: Guess, table: Sample) -> Guess:
 
 
 def _labels(table: Sample) -> dict[str, Guess]:
-    """The columns of labels: by their names, or else the first whose values look like names."""
+    """The columns of labels: found by their names, or otherwise the first column whose values look like names."""
     full = {name: looks.filled(table.columns[name]) for name in table.plain if name != table.key}
     named = [name for name in full if names.snake(name) in LABELS and len(full[name])] or [
         name
@@ -151,7 +151,7 @@ def _labels(table: Sample) -> dict[str, Guess]:
     if len(full) == 1 and (only := next(iter(full))) and _may_be_label(full[only]):
         return {only: Guess({"as": "label"}, "it is the only column beside the key")}
     first = next((name for name in full if _is_like_names(full[name], len(table.columns[name]))), None)
-    reason = "it is the first column of short texts that hardly repeat"
+    reason = "it is the first column of short texts that rarely repeat"
     return {first: Guess({"as": "label"}, reason)} if first is not None else {}
 
 
@@ -179,7 +179,7 @@ def _role(table: Sample, name: str, known: References) -> Guess:
     if cells.is_list(full) and pa.types.is_floating(full.type.value_type):
         return Guess({"as": "vector"}, "it holds lists of numbers")
     if _are_vectors(full):
-        return Guess({"as": "vector"}, "it holds lists of as many numbers each")
+        return Guess({"as": "vector"}, "it holds lists of numbers of equal length")
     field = naming_field(full)
     if field is not None:
         of_objects = names.type_of_values(name, known.taken)
@@ -228,7 +228,7 @@ def _iris(name: str, values: pa.Array, separator: str | None, known: References)
 
 
 def _match(table: Sample, name: str, values: pa.Array, known: References, *, in_list: bool) -> Match | None:
-    """The identifiers of tables that the values are; lists may name some that are in no table.
+    """The identifiers of tables that the values are; lists may contain some that are in no table.
 
     Numbers in a column of another name may be keys of its own table if the cells are lists.
     """
@@ -253,7 +253,7 @@ def _share(match: Match) -> str:
 
 
 def literal_role(name: str, full: pa.Array, *, rows: int, taken: Collection[str], edge: str = "") -> Guess:
-    """The role of some values that are neither keys nor IRIs.
+    """The role of values that are neither keys nor IRIs.
 
     Args:
         name: Name of the column, or last part of the predicate.
@@ -270,10 +270,10 @@ def literal_role(name: str, full: pa.Array, *, rows: int, taken: Collection[str]
         return _pairs(name, full)
     values, separator = looks.parts_of(full, name)
     if not len(values):
-        return Guess({"as": "ignore"}, "it holds nothing but separators")
+        return Guess({"as": "ignore"}, "it holds only separators")
     if names.is_code(name):
         return Guess(
-            {"as": "ignore"}, "its name is that of codes or numbers to reach somebody, which say nothing"
+            {"as": "ignore"}, "its name is that of codes or contact numbers, which say nothing about the item"
         )
     if separator is None and looks.has_lists(full) and looks.mean_length(values) > looks.LONG:
         return Guess({"as": "text"}, "it holds lists of sentences")
@@ -294,7 +294,7 @@ def literal_role(name: str, full: pa.Array, *, rows: int, taken: Collection[str]
 
 
 def _pairs(name: str, full: pa.Array) -> Guess:
-    """The role of values such as 3:45: durations if one has too many hours for anything else, or the name is that of a length."""
+    """The role of values such as 3:45: durations if some value has too many hours for anything else, or the name is that of a length."""
     first = [int(value.partition(":")[0]) for value in pc.unique(full).to_pylist()]
     if max(first) >= _MANY_HOURS and names.DURATION.search(name):
         return Guess({"as": "number", "unit": "mm:ss"}, "its values are minutes and seconds")
@@ -305,7 +305,7 @@ def _pairs(name: str, full: pa.Array) -> Guess:
 def alike(
     guesses: dict[str, Guess], own_names: Mapping[str, str], taken: Collection[str]
 ) -> dict[str, Guess]:
-    """The guesses, made equal for names that differ in a number only, such as actor_1 and actor_3.
+    """The guesses, made equal for names that differ only in a number, such as actor_1 and actor_3.
 
     Args:
         guesses: Guess for each column or predicate.
@@ -325,20 +325,20 @@ def alike(
 
 def _number(name: str, full: pa.Array, taken: Collection[str]) -> Guess:
     if names.is_popularity(name):
-        why = "it counts what users did, as the interactions do, and new items have none: write number to use it"
+        why = "it counts what users did, as the interactions do, and new items have no count: write number to use it"
         return Guess({"as": "ignore"}, why)
     is_code = bool(share(full, r"^\s*0\d")) or names.is_id(name) or names.is_area(name) or _are_codes(full)
     if not is_code:
         is_mean = names.is_rating(name)
-        word = "; if it is made of the ratings in the interactions, ignore it" if is_mean else ""
+        word = "; if it is computed from the ratings in the interactions, ignore it" if is_mean else ""
         return Guess({"as": "number"}, f"all its values are numbers{word}")
     if _repeats(full):
         return Guess(_category(name, taken), f"its numbers are codes, and {_counted(full)}")
-    return Guess({"as": "ignore"}, "its numbers are codes, which hardly repeat")
+    return Guess({"as": "ignore"}, "its numbers are codes, which rarely repeat")
 
 
 def _are_codes(full: pa.Array) -> bool:
-    """Whether the numbers are long, equally long, and hardly repeat, as article numbers and telephone numbers."""
+    """Whether the numbers are long, of equal length, and rarely repeat, as article numbers and telephone numbers do."""
     length = len(full[0].as_py().strip())
     same = length >= _CODE_LENGTH and share(full, rf"^\s*\d{{{length}}}\s*$") == 1
     return bool(same and len(full) > 2 and distinct(full) > _MOSTLY * len(full) and not looks.clock_of(full))
@@ -352,10 +352,10 @@ def _worded(name: str, full: pa.Array, rows: int, taken: Collection[str]) -> Gue
     if _repeats(full, 0.9 if _OF_NAMES.search(name) else 0.5):
         return Guess(_category(name, taken), _counted(full))
     if share(full, _CODES) > 0.9:
-        return Guess({"as": "ignore"}, "its values are codes, which hardly repeat")
+        return Guess({"as": "ignore"}, "its values are codes, which rarely repeat")
     if names.is_numeric(name):
-        return Guess({"as": "ignore"}, "its name is that of a number, but its values are no numbers")
-    return Guess({"as": "text"}, "its values hardly repeat")
+        return Guess({"as": "ignore"}, "its name is that of a number, but its values are not numbers")
+    return Guess({"as": "text"}, "its values rarely repeat")
 
 
 def _repeats(full: pa.Array, most: float = 0.5) -> bool:

@@ -1,6 +1,6 @@
 """Doubtful choices: asked, or shown first and marked.
 
-Enters: a question with its possible answers, the likeliest first. Leaves: the answer: that of `ask`, else the first one; and
+Enters: a question with its possible answers, likeliest first. Leaves: the answer: that of `ask`, otherwise the first one; and
 `Doubt`s, which are shown before the reasons and marked in the draft.
 """
 
@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Doubt:
-    """What the data do not decide, or what looks wrong."""
+    """A question that the data do not decide, or a likely mistake."""
 
     #: a question, or a statement
     text: str
-    #: possible answers, the likeliest first; none if there is nothing to choose
+    #: possible answers, likeliest first; empty if there is nothing to choose
     answers: tuple[str, ...] = ()
     #: why the first answer is the likeliest, or what to do
     reason: str = ""
@@ -36,9 +36,9 @@ Ask = Callable[[Doubt], int]
 class Doubts:
     """The doubts about one draft."""
 
-    #: None: nobody can be asked
+    #: None: no user can be asked
     ask: Ask | None = None
-    #: those that nobody has answered
+    #: unanswered doubts
     open: list[Doubt] = field(default_factory=list)
 
     def choose(self, question: str, answers: Sequence[str], reason: str) -> tuple[int, str]:
@@ -50,7 +50,7 @@ class Doubts:
         return self.ask(doubt), "you chose it"
 
     def warn(self, problem: str, remedy: str) -> str:
-        """Note what looks wrong; returns a comment that marks a line of kgrec.yaml with it."""
+        """Record a likely mistake; returns a comment that marks a line of kgrec.yaml with it."""
         self.open.append(Doubt(problem, (), remedy))
         return self.mark
 

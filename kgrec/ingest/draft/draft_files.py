@@ -1,7 +1,7 @@
-"""The part that each file plays: tables of nodes with their keys, logs, tables of facts about nodes.
+"""The use of each file: tables of nodes with their keys, logs, tables of facts about nodes.
 
-Enters: samples, and identifiers in RDF. Leaves: `DraftFiles`. Every column is compared with all identifiers first; parts are
-chosen by evidence that is scored, so the order of the files does not matter.
+Enters: samples, and identifiers in RDF. Leaves: `DraftFiles`. Every column is first compared with all identifiers; uses are
+chosen by scored evidence, so the order of the files does not matter.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ _HALF, _NEARLY_ALL = 0.5, 0.9
 def sort_files(
     samples: Sequence[Sample], of_rdf: Sequence[Target], doubts: Doubts, otherwise: SourceError | None = None
 ) -> DraftFiles:
-    """Find the part of each file; files that are left out get a reason.
+    """Find the use of each file; files that are left out get a reason.
 
     Args:
         samples: Samples of tables and logs.
         of_rdf: Identifiers in RDF.
-        doubts: Collects or asks doubtful choices.
-        otherwise: Error to raise if nothing can be the items; None: one about the samples.
+        doubts: Collects doubtful choices, or asks about them.
+        otherwise: Error to raise if nothing can be the items; None: an error about the samples.
 
     Raises:
         SourceError: Nothing can be the items.
@@ -62,7 +62,7 @@ def sort_files(
 
 
 def _only_joins(tables: Sequence[Sample], targets: Sequence[Target], logs: Sequence[Log]) -> list[Sample]:
-    """Tables whose rows only join nodes of other tables, though a column numbers them."""
+    """Tables whose rows only connect nodes of other tables, although a column numbers the rows."""
     used = uses([*tables, *(log.sample for log in logs)], targets)
     found = []
     for sample in tables:
@@ -88,7 +88,7 @@ def _only_joins(tables: Sequence[Sample], targets: Sequence[Target], logs: Seque
 
 
 def _choose_keys(files: DraftFiles) -> None:
-    """The key of each table is the column that the first log uses, or else most other files; other used ones are `keys:`."""
+    """The key of each table is the column that the first log uses, or otherwise most other files; other used columns are `keys:`."""
     found_in: dict[tuple[int, str], list[Match]] = {}
     if files.log is not None and files.item.table is not None:
         place = (id(files.item.table), files.item.column)
@@ -107,7 +107,7 @@ def _choose_keys(files: DraftFiles) -> None:
         columns = {name: found_in[id(table), name] for name in table.columns if (id(table), name) in found_in}
         whole = [name for name in columns if looks.is_unique(table.columns[name])]
         if names.is_id(table.key or ""):
-            # titles may repeat in what is added later
+            # titles may repeat in items that are added later
             whole = [name for name in whole if not names.is_label(name)]
         if whole and table.key not in whole:
             table.key = max(whole, key=lambda name: (len(columns[name]), name))
@@ -123,7 +123,7 @@ def _choose_keys(files: DraftFiles) -> None:
 
 
 def _name_types(files: DraftFiles) -> None:
-    """Give each table a type of its own; RDF nodes without a type are resources, so no table may have this type."""
+    """Give each table a type of its own; RDF nodes without a type are called resource, so no table may have this type."""
     taken = {RESOURCE}
     ordered = sorted(files.tables, key=lambda table: (table is not files.item.table, table.source.name))
     for table in ordered:
@@ -145,7 +145,7 @@ def _name_types(files: DraftFiles) -> None:
 
 
 def _leave_out(files: DraftFiles) -> None:
-    """Leave out tables of users; tables with the keys of another one are facts about its nodes."""
+    """Leave out tables of users; a table with the keys of another table has facts about its nodes."""
     for table in list(files.tables):
         if table is files.item.table:
             continue
@@ -176,7 +176,7 @@ def _why_users(table: Sample, logs: Sequence[Log], targets: Sequence[Target]) ->
 
 
 def _home(table: Sample, files: DraftFiles) -> Sample | None:
-    """The table of the nodes that another table also has one row for each of; None if there is none."""
+    """The table of the nodes for which another table also has one row each; None if there is none."""
     key = table.key or ""
     for match in files.held(table).get(key, ()):
         other = match.target.table

@@ -1,7 +1,7 @@
-"""The encoding of text that is not UTF-8, by its letters.
+"""The encoding of text that is not UTF-8, found from its letters.
 
-Enters: the first bytes of a file. Leaves: the name of an encoding, and why. Where words consist of letters beyond ASCII alone,
-the text is in no Western language: then the encoding must decode it, into letters of one script.
+Enters: the first bytes of a file. Leaves: the name of an encoding, and the reason. If words consist only of letters beyond ASCII,
+the language is not a Western one: the encoding must then decode the text into letters of one script.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-#: share of the bytes beyond ASCII that stand three or more in a row, from which text is not Western
+#: share of non-ASCII bytes in runs of three or more from which on text is not Western
 _NOT_WESTERN = 0.5
 #: shares of the letters
 _MANY, _MOSTLY, _SOME = 0.8, 0.5, 0.1
@@ -27,7 +27,7 @@ _FREQUENT = re.compile(
 
 
 def encoding_of(head: bytes) -> tuple[str, str]:
-    """The encoding of whole lines that are not UTF-8, and what speaks for it."""
+    """The encoding of whole lines that are not UTF-8, and the reason for it."""
     beyond = sum(map(len, _RUNS.findall(head)))
     in_runs = sum(len(run) for run in _RUNS.findall(head) if len(run) > 2)
     if in_runs <= _NOT_WESTERN * beyond:
@@ -42,7 +42,7 @@ def encoding_of(head: bytes) -> tuple[str, str]:
         return best, f"its letters are {_NARROW[best][0]} in this encoding"
     name, why = _western(head)
     why = f"{why}, and " if why else ""
-    return name, f"{why}its letters stand in long rows, as in no Western language: CHECK `encoding:`"
+    return name, f"{why}its letters form long runs, which no Western language has: CHECK `encoding:`"
 
 
 def _letters(head: bytes, encoding: str) -> str:

@@ -1,6 +1,6 @@
-"""Which nodes are the items.
+"""Decides which nodes are the items.
 
-Enters: tables, logs and identifiers. Leaves: the identifiers of the items, with the reason; a table made of the rows of a log
+Enters: tables, logs and identifiers. Leaves: the identifiers of the items, with the reason; a table made from the rows of a log
 if no file has the items.
 """
 
@@ -24,7 +24,7 @@ _SOME, _HALF, _NEARLY_ALL = 0.2, 0.5, 0.9
 
 @dataclass
 class DraftFiles:
-    """The parts of the files."""
+    """The use of each file."""
 
     tables: list[Sample]
     logs: list[Log]
@@ -42,7 +42,7 @@ class DraftFiles:
         return next(iter(self.logs), None)
 
     def held(self, sample: Sample) -> Held:
-        """Column -> the identifiers that it holds, the best first."""
+        """Column -> the identifiers that it holds, best first."""
         return held_by(sample, self.targets)
 
 
@@ -50,7 +50,7 @@ NOTHING = Target("", pa.array([], pa.string()))
 
 
 def choose_items(files: DraftFiles, doubts: Doubts, otherwise: SourceError | None) -> None:
-    """Set the identifiers of the items: those in the log's item column, or else those named like items."""
+    """Set the identifiers of the items: those in the log's item column, or otherwise those named like items."""
     if files.log is None:
         if not files.targets:
             raise otherwise or no_key()
@@ -69,7 +69,7 @@ def choose_items(files: DraftFiles, doubts: Doubts, otherwise: SourceError | Non
                 doubts.warn(
                     f"{log.sample.source.name}: {_only(near.share)} of the values of {log.item} are keys of {near.target.source}"
                     f" ({near.target.column}).{_form_of(log.sample.values(log.item), near.target.values)}",
-                    "The other rows count for nothing. Name the table of the items, or another column.",
+                    "The other rows are ignored. Name the table of the items, or another column.",
                 )
                 if near.share < _NEARLY_ALL
                 else doubts.warn(
@@ -88,7 +88,7 @@ def _why_match(match: Match, log: Log) -> str:
 
 
 def _likely_items(files: DraftFiles, log: Log) -> Match | None:
-    """The likeliest identifiers for the log's items, though few of them fit: by name, or the only ones."""
+    """The likeliest identifiers for the log's items, although few of them fit: by name, or the only ones."""
     found = [one for one in files.held(log.sample).get(log.item, ()) if not one.target.are_users]
     if found:
         return found[0]
@@ -109,7 +109,7 @@ def _likely_items(files: DraftFiles, log: Log) -> Match | None:
 
 
 def _is_mute(table: Sample) -> bool:
-    """Whether a table has nothing but keys that are no names."""
+    """Whether a table has only keys, and these are not names."""
     return len(table.columns) == 1 and looks.share(table.keys, r"\S\s+\S") < _SOME
 
 
@@ -118,7 +118,7 @@ def _only(share: float) -> str:
 
 
 def _form_of(values: pa.Array, keys: pa.Array) -> str:
-    """In what form the values would be keys, as a sentence; "" if in none."""
+    """A sentence on the form in which the values would be keys; "" if there is none."""
     forms = {
         "without '.0' at the end": lambda array: pc.replace_substring_regex(array, r"\.0+$", ""),
         "without leading zeros": lambda array: pc.replace_substring_regex(array, "^0+", ""),
@@ -132,9 +132,9 @@ def _form_of(values: pa.Array, keys: pa.Array) -> str:
 
 
 def _items_of_rows(files: DraftFiles, log: Log, doubts: Doubts) -> bool:
-    """Make a table of items from the rows of a file that names them: one of facts, or the log itself.
+    """Make a table of items from the rows of a file that names them: a file of facts, or the log itself.
 
-    Returns False if the log is all there is, and says nothing about the items.
+    Returns False if the log is the only file, and says nothing about the items.
     """
     values = log.sample.values(log.item)
     shares = {
@@ -159,7 +159,7 @@ def _items_of_rows(files: DraftFiles, log: Log, doubts: Doubts) -> bool:
     files.why_items = f"no table has the items of {log.sample.source.name}"
     doubts.warn(
         f"No file has one row per item: the items are the values of {log.item} in {provider.source.name}.",
-        "If a file has their titles or other facts, name it, too.",
+        "If a file has their titles or other facts, name it too.",
     )
     for target in files.targets:
         share = looks.overlap(values, target.values)
@@ -173,11 +173,11 @@ def _items_of_rows(files: DraftFiles, log: Log, doubts: Doubts) -> bool:
 
 
 def _items_alone(files: DraftFiles, doubts: Doubts) -> tuple[Target, str]:
-    """The items where there is no log: by name, by the words in the table, by the number of its columns."""
+    """The items if there is no log: by name, by the words in the table, by the number of its columns."""
     keys = [target for target in files.targets if target.table is None or target.column == target.table.key]
 
     def order(target: Target) -> tuple[bool, bool, bool, int, float, str]:
-        if target.table is None:  # classes stand in the order of their triples, the most first
+        if target.table is None:  # classes are sorted by number of triples, descending
             return not target.are_users, False, False, 0, -float(keys.index(target)), ""
         columns, named = len(target.table.columns), names.item_rank(target.type) > 0
         return not target.are_users, True, named, columns, target.worth, target.type
@@ -193,9 +193,9 @@ def _items_alone(files: DraftFiles, doubts: Doubts) -> tuple[Target, str]:
     if len(choices) == 1:
         return best, "the other tables are of users"
     taken, why = doubts.choose(
-        "Which table has the items, which are recommended?",
+        "Which table has the items to recommend?",
         [target.source for target in choices],
-        "it says the most about its rows",
+        "it has the most information about its rows",
     )
     return choices[taken], why
 

@@ -1,4 +1,4 @@
-"""Tables of edges: files whose rows join nodes of tables, or say something about them more than once.
+"""Tables of edges: files whose rows connect nodes of tables, or have several rows per node.
 
 Enters: samples of such files, and the tables. Leaves: lines under `edges:`, with reasons.
 """
@@ -20,12 +20,12 @@ from kgrec.ingest.draft.logs import Held
 from kgrec.ingest.draft.sample import Sample
 from kgrec.ingest.draft.targets import Match, may_be_own, reference
 
-#: names of numbers that tell how strong an edge is
+#: names of numbers that give the strength of an edge
 _WEIGHT = re.compile(
     r"(.*_)?(counts?|weight|relevance|similarity|score|strength|confidence|frequency|freq|votes?|importance|n|tf|tfidf|times"
     r"|quantity|amount|cnt|num|total|probability|prob|share|percent|degree)"
 )
-#: largest share of values that differ, in a column whose values become nodes
+#: largest share of distinct values in a column whose values become nodes
 _DIFFERENT = 0.5
 _NEARLY_ALL = 0.9
 
@@ -70,7 +70,7 @@ def edge_lines(files: DraftFiles, doubts: Doubts) -> Iterator[str]:
 
 
 def _warn_of_baskets(sample: Sample, ends: Sequence[End], files: DraftFiles, doubts: Doubts) -> None:
-    """Note interactions that are in two files: orders of users, and items of orders."""
+    """Record interactions that are split over two files: orders of users, and items of orders."""
     for end in ends:
         orders = next((table for table in files.tables if table.type == end.reference), None)
         users = [name for name in orders.plain if names.user_rank(name) > 1] if orders is not None else []
@@ -88,7 +88,7 @@ def _warn_of_baskets(sample: Sample, ends: Sequence[End], files: DraftFiles, dou
 
 
 def _warn_of_columns(sample: Sample, home: Sample, used: Sequence[str], doubts: Doubts) -> None:
-    """Note columns that say something about the nodes of a table, and are in another file."""
+    """Record columns about the nodes of a table that are in another file."""
     rest = [
         name
         for name in sample.columns
@@ -118,7 +118,7 @@ def _say(sample: Sample, ends: Sequence[End], weight: str | None) -> None:
 
 
 def _ends(sample: Sample, files: DraftFiles, doubts: Doubts) -> tuple[list[End], str]:
-    """The ends of the edges, that which they leave first; and the reason if there are none."""
+    """The ends of the edges, the outgoing one first; and the reason if there are none."""
     held = files.held(sample)
     refs = {name: match for name, found in held.items() if (match := _sure(found)) is not None}
     users = [name for name in sample.plain if names.user_rank(name) > 1]
@@ -129,7 +129,7 @@ def _ends(sample: Sample, files: DraftFiles, doubts: Doubts) -> tuple[list[End],
     )
     if names.are_properties(sample.columns):
         doubts.warn(
-            f"{sample.source.name}: each row has the name and the value of a property, which a mapping cannot tell apart.",
+            f"{sample.source.name}: each row has the name and the value of a property, which a mapping cannot separate.",
             "Write one file per property, with the columns of the item and of the value.",
         )
         return [], "its rows are properties of many kinds"
@@ -150,7 +150,7 @@ def _sure(found: Sequence[Match]) -> Match | None:
 
 
 def _further(sample: Sample, first: Match, held: Held, taken: Sequence[str]) -> dict[str, Match]:
-    """A further column of keys of the same table, as of papers that cite papers, though they may be keys by chance."""
+    """Another column of keys of the same table, as in papers that cite papers, although they may be keys by chance."""
     found = {}
     for name, others in held.items():
         match = next((one for one in others if one.target is first.target), None)
@@ -167,7 +167,7 @@ def _further(sample: Sample, first: Match, held: Held, taken: Sequence[str]) -> 
 
 
 def _order(sample: Sample, name: str) -> tuple[bool, int]:
-    """Columns named like the start of an edge come first, then the first ones."""
+    """Sort key: columns named like the start of an edge come first, then in the order of the file."""
     return re.search(r"cited|target|to|dst|tail|next|parent|2", names.snake(name)) is not None, list(
         sample.columns
     ).index(name)
@@ -178,7 +178,7 @@ def _end(name: str, match: Match) -> End:
 
 
 def _named(sample: Sample, name: str, files: DraftFiles) -> End | None:
-    """A column whose values become nodes: ids without a table, or names that repeat."""
+    """A column whose values become nodes: ids without a table, or repeating names."""
     profile = sample.profile(name)
     taken = [table.type for table in files.tables]
     if profile.is_list or profile.is_time or not len(profile.filled) or names.is_event(name):
@@ -211,7 +211,7 @@ def _weight(sample: Sample, ends: Sequence[str]) -> str | None:
 
 def _why_none(sample: Sample, users: Sequence[str], held: Held) -> str:
     if len(users) > 1 or (users and any(names.base(name) == "friend" for name in sample.columns)):
-        return "it joins users, and what is known of users is not read"
+        return "it joins users, and attributes of users are not read"
     low = [found[0] for name, found in held.items() if found[0].named >= 2 and names.is_id(name)]
     if low:
         return f"few of its values are keys: {'; '.join(f'{match.name}: {match.why}' for match in low)}"
@@ -225,11 +225,11 @@ def _why_left(sample: Sample) -> str:
 
 
 def unjoined(files: DraftFiles, lines: Sequence[str], doubts: Doubts) -> None:
-    """Note tables whose nodes no edges join to the items.
+    """Record tables whose nodes no edges connect to the items.
 
     Args:
         files: The tables.
-        lines: The lines of kgrec.yaml under `nodes:` and `edges:`, with these.
+        lines: The lines of kgrec.yaml under `nodes:` and `edges:`, including those of these tables.
         doubts: Doubts about the draft.
     """
     joined, links = {files.item.type}, _links(files, yaml.safe_load("\n".join(lines)))
@@ -241,12 +241,12 @@ def unjoined(files: DraftFiles, lines: Sequence[str], doubts: Doubts) -> None:
         if table.type not in joined:
             doubts.warn(
                 f"{table.source.name}: no column joins its nodes of type {table.type} to the items.",
-                "They take no part in the model. Name the file that joins them, or leave this one out.",
+                "They have no effect on the model. Name the file that joins them, or leave this one out.",
             )
 
 
 def _links(files: DraftFiles, mapping: dict[str, Any]) -> list[set[str]]:
-    """Pairs of types that edges join."""
+    """Pairs of types that edges connect."""
     types = sorted((table.type for table in files.tables), key=len, reverse=True)
 
     def type_of(named: str) -> str:

@@ -1,6 +1,6 @@
-"""Keys of tables, and what each column holds of them.
+"""Keys of tables, and the columns that hold them.
 
-Enters: samples. Leaves: the column of the key of each, with the reason; all unique columns as `Target`s; the `Match`es of each
+Enters: samples. Leaves: the key column of each, with the reason; all unique columns as `Target`s; the `Match`es of each
 column.
 """
 
@@ -18,7 +18,7 @@ _HALF = 0.5
 
 
 def held_by(sample: Sample, targets: Sequence[Target]) -> dict[str, list[Match]]:
-    """Column -> the identifiers that it holds, the best first; the columns of the table itself are not compared by row."""
+    """Column -> the identifiers that it holds, best first; a table's own columns are not compared row by row."""
     found = {}
     for name in sample.plain:
         profile = sample.profile(name)
@@ -29,7 +29,7 @@ def held_by(sample: Sample, targets: Sequence[Target]) -> dict[str, list[Match]]
 
 
 def find_key(sample: Sample) -> None:
-    """Set the key and its reason; the key stays None if no column can be one."""
+    """Set the key and its reason; the key stays None if no column can be the key."""
     type_ = names.type_of_file(sample.source.path)
     alone = [
         name
@@ -43,7 +43,7 @@ def find_key(sample: Sample) -> None:
     short = [
         name for name in rest if not looks.is_long(sample.columns[name]) and name.lower() not in names.LABELS
     ]
-    # a column without a name usually numbers the rows: the last resort
+    # a column without a name usually numbers the rows: use it only as a last resort
     plain = [name for name in [*ids, *short] if names.snake(name) not in ROW_NUMBERS] or ids
     for name in usual or named or plain:
         sample.key = name
@@ -56,7 +56,7 @@ def find_key(sample: Sample) -> None:
 
 
 def _is_measure(name: str) -> bool:
-    """Whether a column is named like numbers or values, which may happen to be unique in a small table."""
+    """Whether a column is named like numbers or values, which may be unique by chance in a small table."""
     return not names.is_id(name) and (
         names.is_numeric(name) or names.is_value(name) or names.is_popularity(name)
     )

@@ -1,4 +1,4 @@
-"""The `rdf:` part of the mapping: types, roles of predicates, and how RDF joins the tables.
+"""The `rdf:` part of the mapping: types, roles of predicates, and how RDF is joined with the tables.
 
 Enters: samples of RDF, and the tables. Leaves: lines of kgrec.yaml, with reasons.
 """
@@ -36,9 +36,9 @@ from kgrec.ingest.mapping.prefixes import PREFIXES
 from kgrec.ingest.mapping.roles import RESOURCE, is_type_name
 from kgrec.ingest.rdf_terms import IRI, Triples
 
-#: at most this many predicates are listed, and at most this many of them are links
+#: largest number of listed predicates, and of links among them
 _LISTED, _LINKS = 60, 20
-#: predicates of names, the preferred ones first
+#: predicates of names, in order of preference
 _LABELS = [
     PREFIXES["skos"] + "prefLabel",
     PREFIXES["rdfs"] + "label",
@@ -66,7 +66,7 @@ _PAGE = re.compile(r"(^|_|[a-z](?=[A-Z]))(url|link|page|site|website)s?$", re.IG
 _PAGES = r"\?|\.(html?|php|aspx?)$"
 #: vocabularies of schemas, of which only labels, comments and subclasses are read
 _SCHEMAS = (PREFIXES["rdfs"], PREFIXES["owl"])
-#: a predicate of so many pages, of which this share occurs nowhere else, is ignored
+#: a predicate with at least so many pages, and this share of pages that occur nowhere else, is ignored
 _MIN_VALUES, _NEARLY_ALL = 20, 0.9
 
 
@@ -98,7 +98,7 @@ def no_classes(samples: Sequence[RdfSample]) -> SourceError:
 
 
 def join(files: DraftFiles, samples: Sequence[RdfSample], types: list[NodeType], base: str) -> References:
-    """Find how nodes of RDF join rows of tables or of the log: by IRIs in a column, or by a base.
+    """Find how nodes of RDF are joined with rows of tables or of the log: by IRIs in a column, or by a base.
 
     With a base, the joined table or type is renamed to the type in the IRIs.
     """
@@ -145,7 +145,7 @@ def _base_by_table(files: DraftFiles, iris: pa.Array, base: str) -> tuple[str, s
 
 
 def _base_by_log(files: DraftFiles, types: list[NodeType]) -> tuple[str, str] | None:
-    """A base such that the IRIs of the items end in the log's item ids, and the reason."""
+    """A base with which the IRIs of the items end in the log's item ids, and the reason."""
     if files.log is None:
         return None
     type_ = next(type_ for type_ in types if type_.name == files.item.type)
@@ -172,7 +172,7 @@ def rdf_lines(
     types = [type_ for type_ in known.types if there.intersection(type_.classes)]
     if types:
         yield "    types:"
-    # the first of a node's types counts: first the items, then the smaller types
+    # the first type of a node counts: the items come first, then the smaller types
     for type_ in sorted(types, key=lambda type_: (type_ is not item, len(type_.nodes), type_.name)):
         names, count = [prefixes.short(iri) for iri in type_.classes], len(type_.nodes)
         sample.why(
@@ -196,7 +196,7 @@ def rdf_lines(
 
 
 def _chosen(sample: RdfSample, roles: dict[str, Guess]) -> dict[str, Guess]:
-    """The roles to list: rare predicates, and links if there are many, are left to "*"."""
+    """The roles to list: rare predicates, and links if there are many, are covered by "*"."""
     links = [predicate for predicate, guess in roles.items() if guess.role == {"as": "ref"}]
     others = [predicate for predicate in roles if predicate not in links]
     others.sort(key=lambda predicate: roles[predicate].role["as"] not in ("label", "text"))
@@ -216,7 +216,7 @@ def _chosen(sample: RdfSample, roles: dict[str, Guess]) -> dict[str, Guess]:
 
 
 def _roles(sample: RdfSample, known: References) -> dict[str, Guess]:
-    """IRI of each predicate but rdf:type -> role."""
+    """IRI of each predicate except rdf:type -> role."""
     labels = _labels(sample)
     # IRIs in tables, and IRIs that occur at least twice in the sample
     joined = pa.concat_arrays([known.of_tables, sample.repeated])
@@ -275,7 +275,7 @@ def _iris(name: str, values: pa.Array, separator: str | None, sample: RdfSample,
 
 
 def _languages(part: Triples) -> list[str]:
-    """Languages, the preferred one first, where there are several: English, else the most frequent."""
+    """Languages in order of preference, if there are several: English, otherwise the most frequent one."""
     counts = Counter(part.languages[code] for code in part.langs[are_literals(part)].tolist())
     if len(counts) < 2:
         return []
@@ -292,7 +292,7 @@ def _in_languages(guess: Guess, tags: list[str]) -> Guess:
 
 
 def _labels(sample: RdfSample) -> dict[str, Guess]:
-    """Predicates that name the nodes: the most telling first, and others where these name few of the nodes."""
+    """Predicates that name the nodes: the most informative first, and others if it names few of the nodes."""
     chosen: dict[str, Guess] = {}
     named: set[str] = set()
     for _, _, predicate in sorted(_label_candidates(sample)):

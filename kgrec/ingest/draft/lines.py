@@ -1,6 +1,6 @@
 """YAML text of roles, lists and prefixed names.
 
-Enters: names, IRIs, roles. Leaves: YAML, quoted where plain text would be misread; the prefixes that it needs.
+Enters: names, IRIs, roles. Leaves: YAML, quoted where plain text would be misread; and the prefixes that it needs.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ def log_lines(log: Log, item: str, doubts: Doubts) -> Iterator[str]:
 
     Args:
         log: The log.
-        item: What stands after `item:`.
+        item: The text after `item:`.
         doubts: Doubts about the draft.
     """
     sample, columns = log.sample, {role: name for role, (name, _) in log.columns.items()}
@@ -90,7 +90,7 @@ def _event_lines(log: Log, name: str, kinds: Kinds, doubts: Doubts) -> Iterator[
         shown_kinds = ", ".join(kinds.unknown[:5])
         mark = doubts.warn(
             f"{sample.source.name}: {name} has kinds of events whose weight is a guess: {shown_kinds}.",
-            "Write their weights under `events:`; 0 for what is only seen.",
+            "Write their weights under `events:`; use 0 for events that only show that an item was seen.",
         )
     yield f"event: {written(name)}"
     weights = ", ".join(f"{written(kind)}: {weight}" for kind, weight in kinds.weights.items())

@@ -1,7 +1,7 @@
 """The columns of a log of interactions.
 
-Enters: a sample, and which identifiers its columns hold. Leaves: a `Log`: columns of user, item, value, time and event, with
-reasons, and a score that says how much the file is like a log.
+Enters: a sample, and the identifiers that its columns hold. Leaves: a `Log`: columns of user, item, value, time and event, with
+reasons, and a score for how much the file looks like a log.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from kgrec.ingest.draft.targets import Match, Target, matches, shown
 
 #: role -> (column, reason)
 Choices = dict[str, tuple[str, str]]
-#: identifiers that each column holds, the best first
+#: identifiers that each column holds, best first
 Held = Mapping[str, Sequence[Match]]
 
-#: score from which a file is a log
+#: score from which on a file is a log
 ENOUGH = 4
 _BY_NAME = "its name fits, in a file of users and items"
-#: up to this many distinct numbers are few
+#: largest number of distinct numbers that counts as few
 _MAX_SCALE_VALUES = 101
-#: share of a log's items that must be keys
+#: smallest share of a log's items that are keys
 _HALF = 0.5
-#: names of people that are not those of users
+#: names of people who are not users
 _PEOPLE = (
     "person",
     "who",
@@ -54,7 +54,7 @@ class Log:
     columns: Choices
     #: the identifiers of the item column; None if no table has them
     match: Match | None
-    #: how much the file is like a log
+    #: how much the file looks like a log
     score: int
     kinds: Kinds | None = None
     #: evidence in words
@@ -64,7 +64,7 @@ class Log:
         return f"{self.sample.source.name} ({', '.join(self.signs)})"
 
     def name_columns(self) -> None:
-        """Name columns that have no name in the file by their roles."""
+        """Name unnamed columns by their roles."""
         if not self.sample.has_names:
             known = self.sample.rename({name: role for role, (name, _) in self.columns.items()})
             self.columns = {role: (known.get(name, name), why) for role, (name, why) in self.columns.items()}
@@ -81,7 +81,7 @@ class Log:
 
 
 def log_of(sample: Sample, held: Held, targets: Sequence[Target]) -> Log | None:
-    """The columns that the file has if it is a log; None if it has no column of users or of items."""
+    """The columns that the file has as a log; None if it has no column of users or of items."""
     if not sample.has_names:
         return _unnamed(sample, targets)
     if names.are_properties(sample.columns):
@@ -111,12 +111,12 @@ _Scored = tuple[int, str, str]
 
 
 def _user(sample: Sample, held: Held) -> _Scored | None:
-    """A column of users: by the identifiers of users that it holds, or by name; with its score."""
+    """A column of users, found by the user identifiers that it holds, or by name; with its score."""
     found: list[tuple[int, int, str, str]] = []
     for place, name in enumerate(sample.plain):
         profile, rank = sample.profile(name), names.user_rank(name)
         match = next((one for one in held.get(name, ()) if one.target.are_users and one.strength >= 2), None)
-        # `users` and `subscribers` may be counts, which hardly repeat
+        # `users` and `subscribers` may be counts, which rarely repeat
         if rank == 1 and profile.numbers is not None and 2 * len(profile.values) > len(profile.filled):
             rank = 0
         if profile.is_list or (profile.numbers is not None and not profile.are_integers and match is None):
@@ -134,7 +134,7 @@ def _user(sample: Sample, held: Held) -> _Scored | None:
 
 
 def _item(sample: Sample, held: Held, taken: _Scored | None) -> _Scored | None:
-    """A column of items: by the identifiers that it holds and by name; with its score."""
+    """A column of items, found by the identifiers that it holds and by name; with its score."""
     found: list[tuple[tuple[float, ...], int, str, str]] = []
     for place, name in enumerate(sample.plain):
         if taken is not None and name == taken[1]:
@@ -160,7 +160,7 @@ def _item(sample: Sample, held: Held, taken: _Scored | None) -> _Scored | None:
 
 
 def _covers(name: str, match: Match | None, profile: Profile) -> bool:
-    """Whether a column of ids beside one of users has most keys of a table, and nothing else: dense numbers, which chance explains."""
+    """Whether a column of ids beside a column of users has most keys of a table, and nothing else: dense numbers, which chance explains."""
     return (
         match is not None
         and names.is_id(name)
@@ -171,7 +171,7 @@ def _covers(name: str, match: Match | None, profile: Profile) -> bool:
 
 
 def _leftover(sample: Sample, held: Held, item: _Scored) -> _Scored | None:
-    """A column without the name of users that may be users: of ids that are no keys, and repeat."""
+    """A column that may be users, without a name of users: ids that are not keys, and repeat."""
     free = [name for name in sample.plain if name != item[1] and not held.get(name)]
     free = [
         name
@@ -186,14 +186,14 @@ def _leftover(sample: Sample, held: Held, item: _Scored) -> _Scored | None:
     if not ids:
         return None
     name = max(ids, key=lambda name: (len(sample.profile(name).values), name))
-    # `tag_id` is not called by users
+    # `tag_id` is not named after users
     penalty = 3 if names.is_id(name) and names.base(name) not in ("", *_PEOPLE) else 0
     count = len(sample.profile(name).values)
     return 1 - penalty, name, f"it has the most distinct values of the other columns, {count:,}"
 
 
 def _tells_of_users(sample: Sample, columns: Choices) -> bool:
-    """Whether there is more than a count, which tags and attributes of items have, too."""
+    """Whether there is more than a count, which tags and attributes of items have too."""
     value = columns["value"][0] if "value" in columns else ""
     is_rated = bool(value) and (names.is_rating(value) or are_stars(sample.profile(value)))
     return "time" in columns or "event" in columns or is_rated or names.base(columns["user"][0]) in _PEOPLE
@@ -215,7 +215,7 @@ def _others(sample: Sample, free: Sequence[str]) -> Choices:
 
 
 def _time(sample: Sample, free: Sequence[str]) -> tuple[str, str] | None:
-    """The first column of times by value, those named like times first; or one of numbers with such a name."""
+    """The first column with values that are times, columns with names of times first; or a numeric column with such a name."""
     named = [name for name in free if names.is_time(name) and sample.has_names]
     for name in [*named, *free]:
         profile = sample.profile(name)
@@ -227,7 +227,7 @@ def _time(sample: Sample, free: Sequence[str]) -> tuple[str, str] | None:
 
 
 def _position(sample: Sample, columns: Choices) -> Choices:
-    """A column named like positions, in a log without times; a user has each position once."""
+    """A column named like positions, in a log without times; each position of a user must be unique."""
     if "time" in columns:
         return {}
     for name in _free(sample, columns):
@@ -247,7 +247,7 @@ def _event(sample: Sample, free: Sequence[str]) -> tuple[str, str] | None:
 
 
 def _value(sample: Sample, free: Sequence[str]) -> tuple[str, str] | None:
-    """A column of numbers named like ratings, or like counts, or with values like ratings."""
+    """A numeric column named like ratings, or like counts, or with values like ratings."""
     numeric = [name for name in free if sample.profile(name).numbers is not None]
     if not sample.has_names:
         few = {name: len(sample.profile(name).values) for name in numeric}
@@ -263,7 +263,7 @@ def _value(sample: Sample, free: Sequence[str]) -> tuple[str, str] | None:
 
 
 def _score(log: Log) -> None:
-    """Add what columns and names tell to the score and the signs."""
+    """Add the evidence of columns and names to the score and the signs."""
     sample = log.sample
     if "value" in log.columns:
         name = log.columns["value"][0]
@@ -284,11 +284,11 @@ def _score(log: Log) -> None:
         log.score -= 4
 
 
-# files without names of columns
+# files without column names
 
 
 def _unnamed(sample: Sample, targets: Sequence[Target]) -> Log | None:
-    """A log by the values of its columns: the item holds keys, the user has the most distinct ids of the others."""
+    """A log found by the values of its columns: the item column holds keys, the user column has the most distinct ids of the others."""
     columns: Choices = {}
     time = _time(sample, sample.plain)
     free = [name for name in sample.plain if time is None or name != time[0]]
@@ -317,7 +317,7 @@ def _unnamed(sample: Sample, targets: Sequence[Target]) -> Log | None:
             (one for one in matches(sample.profile(name), [targets[best]], None, has_names=False)), None
         )
         if again is not None and again.strength >= 2:
-            # both columns hold the same keys: a table of edges
+            # both columns hold the same keys: this is a table of edges
             return None
     columns |= _others(sample, _free(sample, columns))
     ordered: Choices = {
@@ -332,7 +332,7 @@ def _unnamed(sample: Sample, targets: Sequence[Target]) -> Log | None:
 def _by_place(
     sample: Sample, free: Sequence[str], time: tuple[str, str] | None, kinds: tuple[str, str] | None
 ) -> Log | None:
-    """A log of kinds of events without a table of items: the user comes first, and then the item."""
+    """A log of kinds of events without a table of items: the user comes first, then the item."""
     texts = []
     for name in free:
         profile = sample.profile(name)
@@ -342,7 +342,7 @@ def _by_place(
             texts.append(name)
     if kinds is None or len(texts) < 2:
         return None
-    why = "the file has kinds of events, and columns without names: the first one is taken for the user, the next for the item"
+    why = "the file has kinds of events, and columns without names: the first one is read as the user, the next as the item"
     columns: Choices = {"user": (texts[0], why), "item": (texts[1], why)}
     if time is not None:
         columns["time"] = time
@@ -357,7 +357,7 @@ def _assigned(sample: Sample, free: Sequence[str], targets: Sequence[Target]) ->
     """Index of identifiers -> the column that holds them.
 
     Numbers of users may also be keys of items, but cover fewer of them: each column is assigned to the identifiers that
-    it covers best.
+    Numbers of users may also be keys of items, but they cover fewer of them: each column is assigned to the identifiers that
     """
     fits = []
     for name in free:

@@ -1,6 +1,6 @@
 """Properties of values.
 
-Enters: Arrow arrays of text or of lists. Leaves: whether values are unique, long, separated, numbers, dates, keys of
+Enters: Arrow arrays of text or of lists. Leaves: whether values are unique, long, separated, numbers, dates, or keys of
 another table.
 """
 
@@ -19,19 +19,19 @@ from kgrec.ingest.dates import is_iso, seconds_of
 from kgrec.ingest.durations import duration, worded_unit
 from kgrec.ingest.objects import parts_of as parts_of_list
 
-#: marks of missing values in databases, frames and spreadsheets; SURE_NULLS are hardly ever values
+#: marks of missing values in databases, frames and spreadsheets; SURE_NULLS are almost never values
 SURE_NULLS = ("\\N", "NULL", "null", "NaN", "nan", "N/A", "n/a", "#N/A")
 NULLS = (*SURE_NULLS, "NA", "na", "None", "none", "-", "--", "?")
 
-#: separator -> least share of the cells with it; commas also occur in prose
+#: separator -> smallest share of the cells that have it; commas also occur in prose
 _SEPARATORS = {"|": 0.02, "::": 0.02, ";": 0.1, ", ": 0.5, ",": 0.5}
 #: first character of a separator that may be punctuation -> largest share of distinct parts
 _REPEATING = {",": 0.5, ";": 0.8}
-#: separators that may stand in few of the cells, and the least share of the cells; below so many cells, none is found
+#: separators that few of the cells may have, and the smallest share of the cells; with fewer cells than this, none is found
 _RARE, _RARELY, _FEW = (", ", ";", " / ", "/"), 0.02, 4
-#: share of the parts that are known from elsewhere; a third of it if the name is that of several; all if parts are few
+#: share of the parts that are known from elsewhere; a third of it if the name is a plural; all if there are few parts
 _KNOWN_PART, _FEW_PARTS = 0.3, 20
-#: share of the parts with several words, from which people have their full names, and not "Doe, Ann"
+#: share of the parts with several words from which on people have their full names, as opposed to "Doe, Ann"
 _FULL_NAMES = 0.6
 _PEOPLE = re.compile(
     r"(author|actor|artist|director|writer|producer|performer|singer|creator|developer|publisher|designer|composer|editor"
@@ -47,7 +47,7 @@ _FEW_SUFFIXES = 0.1
 _SUFFIX = r"^(Inc|Jr|Sr|Ltd|LLC|Corp|Co|GmbH|AG|SA|PLC|PhD|Ph\.D|M\.?D|Esq|The|etc)\.?$"
 #: 1980 and 2040 in seconds since 1970
 _SECONDS = (315_532_800, 2_208_988_800)
-#: units of times that are numbers, each a thousandth of the one before
+#: units of numeric times, each a thousandth of the one before
 UNITS = ("seconds", "milliseconds", "microseconds", "nanoseconds")
 LONG = 50
 #: unit of durations -> its seconds; the first that divides all values is used
@@ -57,7 +57,7 @@ _LISTS_LOOKED_AT, _NEARLY = 500, 0.95
 PICTURES = r"(?i)\.(jpe?g|png|gif|webp|svg)(\?\S*)?$"
 IRIS = r"^\s*(https?://|urn:)\S+\s*$"
 
-#: of two formats that differ in the order of day and month, the one with the day first is preferred
+#: if two formats differ in the order of day and month, the one with the day first is preferred
 _DAYS = ["%Y-%m-%d", "%d-%m-%Y", "%m-%d-%Y", "%d-%b-%Y", "%d-%m-%y", "%m-%d-%y", "%d-%b-%y"]
 _DAYS += [*(day.replace("-", "/") for day in _DAYS), "%d.%m.%Y", "%Y.%m.%d", "%d.%m.%y"]
 _DAYS += ["%d %b %Y", "%d %B %Y", "%b %d, %Y", "%B %d, %Y", "%d %m %Y", "%m %d, %Y", "%d. %B %Y"]
@@ -116,14 +116,14 @@ def is_long(array: pa.Array) -> bool:
 
 
 def share(array: pa.Array, pattern: str) -> float:
-    """Share of the values that match a pattern; 0 if there are no values, or lists."""
+    """Share of the values that match a pattern; 0 if there are no values, or if they are lists."""
     if not len(array) or cells.is_list(array):
         return 0.0
     return float(cells.mask(pc.match_substring_regex(array, pattern)).mean())
 
 
 def has_lists(full: pa.Array) -> bool:
-    """Whether the cells are lists, also in JSON or Python."""
+    """Whether the cells are lists, also in JSON or Python notation."""
     if cells.is_list(full):
         return True
     some = full.slice(0, _LISTS_LOOKED_AT).to_pylist() if share(full, cells.LISTS) == 1 else []
@@ -135,21 +135,21 @@ def parts_of(full: pa.Array, name: str = "") -> tuple[pa.Array, str | None]:
 
     Args:
         full: The filled cells.
-        name: Name of the column: where few cells have separators, it may tell that there are several values.
+        name: Name of the column: if few cells have separators, the name may show that there are several values.
     """
     separator = None if has_lists(full) else _separator_of(full, name)
     return cells.split(full, separator)[1], separator
 
 
 def how_often(full: pa.Array, separator: str | None) -> str:
-    """How many of the cells have a separator, if few do: part of a reason."""
+    """The share of the cells that have a separator, if it is small, as part of a reason."""
     part = share(full, re.escape(separator)) if separator else 1.0
     return f" (in {part:.0%} of the cells)" if part < 0.5 else ""
 
 
 def _separator_of(full: pa.Array, name: str) -> str | None:
-    """The separator of values within cells: frequent, with short parts, which must repeat where it may be prose."""
-    # the semicolon of `&amp;` separates nothing
+    """The separator of values within cells: frequent, with short parts, which must repeat if the text may be prose."""
+    # the semicolon of `&amp;` is not a separator
     full = cells.guarded(full)
     # neither long texts nor numbers with decimal commas
     if mean_length(full) > 400 or share(full, r"^\s*[+-]?[\d.]*,?\d+\s*$") == 1:
@@ -172,9 +172,9 @@ def _separator_of(full: pa.Array, name: str) -> str | None:
 
 
 def _separates(full: pa.Array, separator: str, name: str) -> bool:
-    """Whether a separator in some of the cells is one of names: its parts are also whole cells, or parts of others.
+    """Whether a rare separator separates names: its parts are also whole cells, or parts of other cells.
 
-    Neither "Paris, France" nor "Doe, Ann", whose parts have their places, nor "Simon & Sons, Inc.".
+    This excludes "Paris, France" and "Doe, Ann", whose parts have fixed places, and "Simon & Sons, Inc.".
     """
     has = cells.mask(pc.match_substring_regex(full, re.escape(separator)))
     if "/" in separator and share(full, r"\d\s?/\s?\d") > _FEW_SUFFIXES:
@@ -188,7 +188,7 @@ def _separates(full: pa.Array, separator: str, name: str) -> bool:
     alone = cells.mask(pc.is_in(parts, value_set=pc.utf8_trim_whitespace(full.filter(pa.array(~has)))))
     starts = np.append(True, rows[1:] != rows[:-1])
     first, later = parts.filter(pa.array(starts)), parts.filter(pa.array(~starts))
-    # those in the last place must be like those in the first
+    # parts in the last place must be similar to those in the first
     known = (
         alone
         | cells.mask(pc.is_in(parts, value_set=later)) & starts
@@ -211,7 +211,7 @@ def numbers_of(array: pa.Array) -> np.ndarray | None:
 
 
 def duration_unit(array: pa.Array) -> str | None:
-    """The unit to read durations in, if all filled cells are durations, or plain numbers beside one unit; else None."""
+    """The unit to read durations in, if all filled cells are durations, or plain numbers beside one unit; otherwise None."""
     if cells.is_list(array) or not len(array):
         return None
     texts = pc.unique(pc.utf8_trim_whitespace(array)).to_pylist()
@@ -252,7 +252,7 @@ class DateForm:
 
 
 def date_form(full: pa.Array, name: str) -> DateForm | None:
-    """The known format of all filled cells; None if there is none. `name` is that of the column.
+    """The known format of all filled cells; None if there is none. `name` is the name of the column.
 
     Numbers of eight digits are dates only if the name is that of a date.
     """
@@ -280,5 +280,5 @@ def date_form(full: pa.Array, name: str) -> DateForm | None:
 
 
 def _fits(full: pa.Array, form: str | None) -> bool:
-    """Whether all cells match a format; the first cell is tried alone, which rules out most columns."""
+    """Whether all cells match a format; the first cell is tried alone, which excludes most columns."""
     return all(len(cells.dates(part, form)[2]) == 0 for part in (full.slice(0, 1), full))

@@ -1,7 +1,7 @@
-"""Names of files and columns: their words, and what they are names of.
+"""Names of files and columns: their words, and the things that they name.
 
 Enters: a name, such as `User-ID`, `userId`, `USER_ID` or `visitorid`. Leaves: its words; whether it names users, items,
-identifiers, ratings, counts, times, kinds of events; the type of node that it names.
+identifiers, ratings, counts, times, kinds of events; and the type of node that it names.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _USER_PLURAL = re.compile(rf"({_USERS})s")
 _ITEM_ID = re.compile(rf"({_ITEMS})_?({_IDS})|sku|asin|isbn|ean|gtin|upc|iid")
 _ITEM_LONG = re.compile(rf"\w+_({_ITEMS})_?({_IDS})")
 _ITEM_BARE = re.compile(rf"{_ITEMS}")
-#: nouns of items that alone are names of numbers, too
+#: nouns for items that, alone, are also names of numbers
 _NUMBERED = (
     "page",
     "episode",
@@ -71,7 +71,7 @@ _ID_WORDS = (
     "barcode",
     "identifier",
 )
-#: identifiers that describe nothing, even where they repeat
+#: identifiers that describe nothing, even if they repeat
 _CONTACTS: tuple[str, ...] = (
     "phone",
     "telephone",
@@ -119,13 +119,13 @@ _EVENT = re.compile(
     r"((event|action|behaviou?r|interaction|activity|feedback|signal|operation|engagement)(_?(type|name|kind|code|id))?|verb|type"
     r"|kind|(\w+_)?(action|event)_type)"
 )
-#: names of numbers that are not keys, even if all are among the keys
+#: names of numbers that are not keys, even if all of them are among the keys
 NUMERIC = re.compile(
     r"year|count|\bnum\b|price|rating|score|\bage\b|length|runtime|duration|votes|rank|weight|amount|quantity|stars|percent"
     r"|subscribers|followers|views|likes|size|width|height|position|month|\bday\b|hour|minute|second|salary|budget|revenue"
     r"|pages|order|level|latitude|longitude|\bla[t]\b|\blon\b|\blng\b|relevance|similarity"
 )
-#: what a log is called, and held-out parts of one
+#: names of logs, and of held-out parts of a log
 _LOGS = (
     "rating|interaction|event|log|play|click|purchase|order|review|view|history|train|feedback|action|transaction|behavio"
     "|recommendation|session|watch|listen|visit|read|like|favorite|bookmark"
@@ -163,7 +163,7 @@ def snake(name: str) -> str:
 
 
 def user_rank(name: str) -> int:
-    """How surely a column is named like users: 3 `user_id`, 2 `user`, `session_id`, 1 `users` (which may count them), 0 not."""
+    """How surely a column is named like users: 3 `user_id`, 2 `user`, `session_id`, 1 `users` (which may count them), 0 not at all."""
     made = snake(name)
     if _USER_ID.fullmatch(made) and "session" not in made:
         return 3
@@ -173,7 +173,7 @@ def user_rank(name: str) -> int:
 
 
 def item_rank(name: str) -> int:
-    """How surely a name is that of items: 3 `movie_id`, 2 `movie`, `goodreads_book_id`, 1 `movies`, 0 not."""
+    """How surely a name is that of items: 3 `movie_id`, 2 `movie`, `goodreads_book_id`, 1 `movies`, 0 not at all."""
     made = snake(name)
     if _ITEM_ID.fullmatch(made):
         return 3
@@ -196,12 +196,12 @@ def is_id(name: str) -> bool:
 
 
 def is_plain_id(name: str) -> bool:
-    """Whether a name of an identifier does not say of what, so that equal names mean nothing."""
+    """Whether a name of an identifier does not say what it identifies, so that equal names mean nothing."""
     return all(word in _ID_WORDS for word in words(name))
 
 
 def is_code(name: str) -> bool:
-    """Whether a column is named like numbers that only identify or reach something: `isbn13`, `phone`."""
+    """Whether a column is named like numbers that only identify or contact something: `isbn13`, `phone`."""
     return any(word in _CONTACTS for word in words(name))
 
 
@@ -245,7 +245,7 @@ def is_time(name: str) -> bool:
 
 
 def is_position(name: str) -> bool:
-    """Whether a column of a log is named like places in a history."""
+    """Whether a column of a log is named like positions in a history."""
     return _POSITION.fullmatch(snake(name)) is not None
 
 
@@ -260,14 +260,14 @@ def is_numeric(name: str) -> bool:
 
 
 def log_rank(path: Path) -> int:
-    """How surely a file is named like a log: 2 `ratings.csv`, 1 `history.csv`, 0 not."""
+    """How surely a file is named like a log: 2 `ratings.csv`, 1 `history.csv`, 0 not at all."""
     if _SURE_LOG.search(snake(path.name)):
         return 2
     return 1 if _LOG.search(snake(path.name)) else 0
 
 
 def is_held_out(path: Path) -> bool:
-    """Whether a file is named like the part of a log that models are tested with."""
+    """Whether a file is named like the test part of a log."""
     return _HELD_OUT.search(snake(path.name)) is not None
 
 
@@ -296,7 +296,7 @@ def singular(name: str) -> str:
 
 
 def base(name: str) -> str:
-    """What an identifier identifies: `movie` for `movieId` and `movies`, `goodreads_book` for `goodreads_book_id`; "" for `id`."""
+    """The thing that an identifier identifies: `movie` for `movieId` and `movies`, `goodreads_book` for `goodreads_book_id`; "" for `id`."""
     parts = list(words(name))
     while parts and (parts[-1] in _ID_WORDS[:12] or parts[-1].isdigit()):
         parts.pop()
@@ -306,14 +306,14 @@ def base(name: str) -> str:
 
 
 def type_of_key(name: str) -> str:
-    """The type that a column refers to by its name: `artist` for `artistID`."""
+    """The type that a column refers to, by its name: `artist` for `artistID`."""
     return base(name) or singular(name)
 
 
 def type_of_file(path: Path, key: str = "") -> str:
     """The type of a file's nodes: its name, or the suffix in names such as u.item; `key` is the column of its identifiers.
 
-    Of `category_tree.csv` with the key `categoryid` it is `category`.
+    For `category_tree.csv` with the key `categoryid` it is `category`.
     """
     stem, *suffixes = path.name.split(".")
     rest = [s for s in suffixes if f".{s.lower()}" not in COMPRESSION and not _FORM.fullmatch(s)]

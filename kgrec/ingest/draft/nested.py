@@ -1,7 +1,7 @@
 """Columns that hold objects, in JSON or as Python prints them.
 
-Enters: columns of a sample. Leaves: a column for each field of an object, named `address.city`; the field that names each of
-a list of objects.
+Enters: columns of a sample. Leaves: a column for each field of an object, named `address.city`; the field that names each object
+of a list.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from kgrec.ingest.draft.looks import filled, numbers_of
 from kgrec.ingest.draft.names import LABELS
 from kgrec.ingest.objects import as_text, object_of
 
-#: objects with more fields are tables themselves, with keys for fields
+#: objects with more fields are read as tables, with keys as fields
 _MOST_FIELDS, _DEEPEST = 40, 4
 _LOOKED_AT = 500
 
 
 def expanded(columns: dict[str, pa.Array], depth: int = 0) -> dict[str, pa.Array]:
-    """The columns, with those of single objects replaced by one for each of their fields, also within fields."""
+    """The columns, with columns of single objects replaced by one column per field, also within fields."""
     found: dict[str, pa.Array] = {}
     for name, array in columns.items():
         fields = _fields(array) if depth < _DEEPEST else []
@@ -32,7 +32,7 @@ def expanded(columns: dict[str, pa.Array], depth: int = 0) -> dict[str, pa.Array
 
 
 def naming_field(full: pa.Array) -> str | None:
-    """The field of the objects in cells that names them: a label, or text, or else the first; None without objects."""
+    """The field that names the objects in cells: a label, or text, or otherwise the first field; None without objects."""
     some = full.slice(0, _LOOKED_AT)
     if not len(some) or cells.is_list(some) or not cells.has_objects(some).all():
         return None
@@ -46,7 +46,7 @@ def naming_field(full: pa.Array) -> str | None:
 
 
 def _fields(array: pa.Array) -> list[str]:
-    """The fields of a column whose filled cells are all single objects; none for another column."""
+    """The fields of a column whose filled cells are all single objects; empty for other columns."""
     some = array if cells.is_list(array) else filled(array).slice(0, _LOOKED_AT)
     if not len(some) or cells.is_list(some) or not cells.has_objects(some.slice(0, 1)).all():
         return []

@@ -1,6 +1,6 @@
-"""What the values of one column are like, computed once.
+"""Properties of one column's values, computed once.
 
-Enters: the sampled cells of a column. Leaves: a `Profile`: distinct values, numbers, times, whether they may be identifiers.
+Enters: the sampled cells of a column. Leaves: a `Profile`: distinct values, numbers, times, and whether they may be identifiers.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class Profile:
 
     @cached_property
     def are_whole(self) -> bool:
-        """Whether all values are whole numbers, also if written as `11.0`."""
+        """Whether all values are whole numbers, also in the form `11.0`."""
         return self.numbers is not None and bool((self.numbers == np.round(self.numbers)).all())
 
     @cached_property
@@ -80,9 +80,9 @@ class Profile:
 
 
 def chance(values: pa.Array, keys: pa.Array) -> float:
-    """The share of whole numbers in the range of `values` that are keys: what share of arbitrary numbers would be keys.
+    """The share of whole numbers in the range of `values` that are keys, which is the share that random numbers would reach.
 
-    0 if the values are no whole numbers.
+    0 if the values are not whole numbers.
     """
     some, others = looks.numbers_of(values), looks.numbers_of(keys)
     if some is None or others is None or max(np.abs(some).max(), np.abs(others).max()) >= _EXACT:

@@ -41,7 +41,7 @@ _CLASS_PREDICATES = (PREFIXES["wdt"] + "P31", "http://www.wikidata.org/prop/dire
 _CLASS_NAME = re.compile(
     r"(is_?)?instance_?of|is_?an?|((rdf|node|entity|has|item)_?)?(type|class|kind)", re.IGNORECASE
 )
-#: share of the objects that must be nodes, and largest share of distinct classes among them
+#: smallest share of the objects that are nodes, and largest share of distinct classes among them
 _NODES, _CLASSES = 0.9, 0.2
 _CLASS_LABELS = (PREFIXES["rdfs"] + "label", PREFIXES["skos"] + "prefLabel", PREFIXES["schema"] + "name")
 _DECLARED = re.compile(r"""(?:@prefix|PREFIX|xmlns:)\s*([A-Za-z][\w-]*)(?::\s*<([^>]+)>|="([^"]+)")""")
@@ -50,7 +50,7 @@ _SCHEMAS = {PREFIXES[name] for name in ("owl", "rdf", "rdfs")}
 _MOST = 20
 #: type (with its base) and key of an IRI
 _BELOW = r"^(?P<type>https?://[^#?]*/[^/#?]+)/(?P<key>[^/#?]+)$"
-#: least share of the keys at the ends of IRIs: if the type has the table's name, and if not
+#: smallest share of the keys that IRIs must end in, if the type has the table's name, and otherwise
 _SHARE, _OTHERWISE = 0.02, 0.5
 
 
@@ -62,7 +62,7 @@ class RdfSample:
     triples: Triples
     #: whether the file has no more triples
     is_whole: bool
-    #: `format:` if the suffix does not tell it
+    #: `format:` if the suffix does not give it
     format: str = ""
     #: prefix -> namespace, as declared in the file
     declared: dict[str, str] = field(default_factory=dict)
@@ -71,7 +71,7 @@ class RdfSample:
     class_predicates: tuple[str, ...] = ()
 
     def why(self, what: str, role: object, reason: str) -> None:
-        """Note a decision and its reason."""
+        """Record a decision and its reason."""
         self.reasons.append(f"{self.source.name}: {what}: {role}, since {reason}")
 
     @cached_property
@@ -90,7 +90,7 @@ class RdfSample:
 
     @cached_property
     def iris(self) -> pa.Array:
-        """The distinct IRIs of all nodes but classes."""
+        """The distinct IRIs of all nodes except classes."""
         of_classes = pa.array([TYPE, *self.class_predicates], pa.large_string())
         linked = (self.triples.object_kinds == IRI) & ~cells.mask(
             pc.is_in(self.triples.predicates, value_set=of_classes)
@@ -107,7 +107,7 @@ class RdfSample:
 
     @cached_property
     def equal_blanks(self) -> int:
-        """Number of blank nodes that have the same statements as others."""
+        """Number of blank nodes with the same statements as another blank node."""
         counts = Counter(digests(self.triples).values())
         return sum(count for count in counts.values() if count > 1)
 
@@ -193,7 +193,7 @@ def read_rdf_sample(source: Source, head: bytes, base: str) -> RdfSample:
     declared = {match[1]: match[2] or match[3] for match in found}
     sample = RdfSample(source, concatenated(parts), is_whole, kind, declared)
     if kind:
-        suffix = "tells another" if rdf_by_suffix(source) else "does not tell it"
+        suffix = "shows another" if rdf_by_suffix(source) else "does not show it"
         sample.why("format", kind, f"the suffix {suffix}, but the first lines do")
     return sample
 
@@ -240,10 +240,10 @@ def _has_classes(sample: RdfSample) -> bool:
 
 
 def _find_class_predicates(samples: Sequence[RdfSample]) -> None:
-    """Note the predicate that names the class of most nodes, where rdf:type is absent."""
+    """Record the predicate that names the class of most nodes, if there is no rdf:type."""
     for sample in samples:
         found = [name for name, part in sample.parts.items() if _names_classes(name, part)]
-        # Wikidata's own before others that merely have such a name
+        # Wikidata's own predicate before others that only have such a name
         found.sort(key=lambda name: name not in _CLASS_PREDICATES)
         for name in found[:1]:
             sample.class_predicates = (name,)
@@ -280,7 +280,7 @@ def _class_labels(samples: Sequence[RdfSample], classes: set[str]) -> dict[str, 
 
 
 def _type_name(classes: Sequence[str], labels: Mapping[str, str]) -> str:
-    """A name made of a class of a well-known vocabulary, or else of a class named by letters: Film rather than Q11424.
+    """A name made of a class of a well-known vocabulary, or otherwise of a class named by letters: Film rather than Q11424.
 
     A class whose IRI has no such name is named by its label.
     """

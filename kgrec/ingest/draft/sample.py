@@ -1,6 +1,6 @@
-"""The first rows of a table's files, its marks of missing values, and all identifiers of a large one.
+"""The first rows of a table's files, its marks of missing values, and all identifiers of a large table.
 
-Enters: paths. Leaves: `Sample`s, to which other modules add keys and roles; parts of one table are one sample.
+Enters: paths. Leaves: `Sample`s, to which other modules add keys and roles; parts of one table form one sample.
 """
 
 from __future__ import annotations
@@ -32,18 +32,18 @@ from kgrec.ingest.table_files import open_table
 _SAMPLE_ROWS = 20_000
 #: share of the rows that may repeat an identifier
 REPEATED = 0.005
-#: share of a column's cells from which a mark is frequent
+#: share of a column's cells from which on a mark is frequent
 _OFTEN = 0.02
-#: words of file names that parts of one table differ in
+#: words of file names in which parts of one table differ
 _PART = re.compile(
     r"_?(\d+|part|chunk|split|jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|january|february|march|april|june|july|august"
     r"|september|october|november|december)(?=_|$)"
 )
 #: largest share of identifiers that parts of one table share
 _SHARED = 0.01
-#: most values for each key, in the mean, of a column that describes the key
+#: largest mean number of values per key in a column that describes the key
 _NEARLY_FIXED = 1.05
-#: batches of some ten thousand rows to find the identifiers in
+#: number of batches of about ten thousand rows that are searched for identifiers
 _MAX_BATCHES = 60
 
 
@@ -62,19 +62,19 @@ class Sample:
     #: column of the identifiers; None if the file is not a table of nodes
     key: str | None = None
     why_key: str = ""
-    #: other columns of identifiers, which other files refer to -> reason
+    #: other columns of identifiers, to which other files refer -> reason
     other_keys: dict[str, str] = field(default_factory=dict)
     #: column -> its distinct values in the whole table, where they were read
     identifiers: dict[str, pa.Array] = field(default_factory=dict)
     #: columns that are unique in the sample, and repeat later
     repeating: set[str] = field(default_factory=set)
-    #: why the file is not used as it might be
+    #: reason why the file is not used
     left_out: str = ""
     #: the table of the same nodes, of which this one has further columns
     home: Sample | None = None
     #: whether columns that are not in `columns` are ignored
     has_more: bool = False
-    #: columns of a log that tell something about the items
+    #: columns of a log that describe the items
     elsewhere: set[str] = field(default_factory=set)
     #: comments that mark lines of kgrec.yaml: key -> comment
     marks: dict[str, str] = field(default_factory=dict)
@@ -93,7 +93,7 @@ class Sample:
 
     @property
     def plain(self) -> list[str]:
-        """The columns that hold no lists."""
+        """The columns without lists."""
         return [name for name, array in self.columns.items() if not cells.is_list(array)]
 
     @property
@@ -108,23 +108,23 @@ class Sample:
         return len(next(iter(self.columns.values()))) if self.columns else 0
 
     def values(self, name: str) -> pa.Array:
-        """The distinct values of a column that are known."""
+        """The known distinct values of a column."""
         known = self.identifiers.get(name)
         return known if known is not None else self.profile(name).values
 
     def profile(self, name: str) -> Profile:
-        """What a column is like."""
+        """The properties of a column."""
         array = self.columns[name]
         if name not in self._profiles or self._profiles[name].cells is not array:
             self._profiles[name] = Profile(name, array)
         return self._profiles[name]
 
     def why(self, column: str, role: object, reason: str) -> None:
-        """Note a decision and its reason."""
+        """Record a decision and its reason."""
         self.reasons.append(f"{self.source.name}: {column or written(column)}: {role}, since {reason}")
 
     def with_rows_of(self, key: str, type_: str, but: Collection[str]) -> Sample:
-        """A table of the nodes that a column names, with the columns that have one value for each of them."""
+        """A table of the nodes that a column names, with the columns that have one value per node."""
         keys = pc.utf8_trim_whitespace(self.columns[key])
         count = len(pc.unique(keys.filter(pc.not_equal(keys, ""))))
         fixed = [
@@ -148,7 +148,7 @@ class Sample:
         )
 
     def facts_about(self, key: str, but: Collection[str]) -> Sample | None:
-        """The column `key` and those that have nearly always one value for each of its values; None if none has."""
+        """The column `key` and the columns that nearly always have one value per key; None if there are none."""
         keys = pc.utf8_trim_whitespace(self.columns[key])
         near = [name for name in self.plain if name not in (key, *but) and self._is_nearly_fixed(name, keys)]
         if not near:
@@ -247,7 +247,7 @@ def read_sample(source: Source, head: bytes) -> Sample:
 
 
 def _first_rows(table: Table, columns: list[str]) -> tuple[dict[str, pa.Array], bool]:
-    """The first rows, and whether the table has no more; a fault after the first batch ends the sample."""
+    """The first rows, and whether they are all rows of the table; a fault after the first batch ends the sample."""
     batches, rows = [], 0
     try:
         for batch in table.read(columns):
@@ -266,7 +266,7 @@ def _joined(batches: list[Batch], columns: list[str]) -> dict[str, pa.Array]:
     full = [batch for batch in batches if len(batch)]
     if not full:
         return dict.fromkeys(columns, pa.array([], pa.string()))
-    # of JSON lines, a column may be a list in one batch and text in another
+    # in JSON lines, a column may be a list in one batch and text in another
     alike = [
         batch
         for batch in full
@@ -279,7 +279,7 @@ def _joined(batches: list[Batch], columns: list[str]) -> dict[str, pa.Array]:
 
 
 def merge_parts(samples: Sequence[Sample]) -> list[Sample]:
-    """The samples, those of files that are parts of one table merged into the first: `log_part1.csv` and `log_part2.csv`.
+    """The samples, with files that are parts of one table merged into the first: `log_part1.csv` and `log_part2.csv`.
 
     Parts have the same columns and names that differ in numbers, months and the like, and share no identifiers.
     """
@@ -314,7 +314,7 @@ def _continues(whole: Sample, part: Sample) -> bool:
 
 
 def read_identifiers(sample: Sample) -> None:
-    """Read the whole columns that are unique in the sample, up to some million rows."""
+    """Read columns that are unique in the sample completely, up to a few million rows."""
     tables = [one for one in (sample, *sample.parts) if one.rest is not None]
     columns = [
         name for name in sample.plain if sample.profile(name).is_unique and sample.profile(name).may_be_ids
@@ -329,7 +329,7 @@ def read_identifiers(sample: Sample) -> None:
                 for name in columns:
                     found[name].append(batch.plain(name).cast(pa.string()))
         except SourceError:
-            # `kgrec build` names the fault
+            # `kgrec build` reports the fault
             continue
     for name, arrays in found.items():
         known, *further = (array.cast(pa.string()) for array in arrays)
@@ -361,7 +361,7 @@ def _null_marks(sample: Sample) -> dict[str, str]:
 
 
 def _kind_of_rest(name: str, values: pa.Array) -> str:
-    """The kind of all values but the marks (numbers, dates, IRIs), if there are at least two; else ""."""
+    """The kind of all values except the marks (numbers, dates, IRIs), if there are at least two; otherwise ""."""
     rest = looks.filled(cells.emptied(values, looks.NULLS))
     if len(rest) < 2:
         return ""

@@ -1,6 +1,6 @@
-"""Lines of `say:`: how reasons are said, one template per relation and column of numbers of the items.
+"""Lines of `say:`, which phrase reasons: one template per relation and per numeric column of the items.
 
-Enters: the lines of a drafted kgrec.yaml. Leaves: further lines, for the user to write in the catalogue's words and language.
+Enters: the lines of a drafted kgrec.yaml. Leaves: further lines, which the user rewrites in the catalogue's words and language.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from kgrec.ingest.draft.names import base
 from kgrec.ingest.mapping.sayings import Sayings, relation_words, shared_phrase
 from kgrec.ingest.mapping.schema import Mapping
 
-#: templates that are not of a relation and are drafted; the others have their defaults
+#: drafted templates that do not belong to a relation; other templates keep their defaults
 _DRAFTED = ("liked", "users", "text")
 
 
 def say_lines(lines: Sequence[str]) -> Iterator[str]:
-    """Lines of `say:`; none if items have neither relations nor numbers that are named.
+    """Lines of `say:`; none if items have neither relations nor named numbers.
 
     Args:
         lines: The other lines of kgrec.yaml.

@@ -1,4 +1,4 @@
-"""What the values of a log mean: ratings on a scale, counts, kinds of events.
+"""The meaning of a log's values: ratings on a scale, counts, kinds of events.
 
 Enters: the name and the values of a column. Leaves: `positive:` with its reason, or `events:` with weights.
 """
@@ -16,15 +16,15 @@ import pyarrow.compute as pc
 from kgrec.ingest.draft import names
 from kgrec.ingest.draft.profile import Profile
 
-#: from this share of the largest value a rating is positive
+#: share of the largest value from which on a rating is positive
 _POSITIVE = 0.75
-#: rows from which the largest value is the end of the scale
+#: number of rows from which on the largest value is the end of the scale
 _MANY = 1000
-#: share of the rows with 0 from which it may mean "not rated"
+#: share of the rows with 0 from which on 0 may mean "not rated"
 _OFTEN = 0.2
 #: largest values of scales
 _STARS, _TEN, _PERCENT = 5, 10, 100
-#: up to this many distinct values are a scale
+#: largest number of distinct values of a scale
 _MAX_VALUES = 21
 _MAX_KINDS = 20
 
@@ -41,7 +41,7 @@ _EVENTS = {
     "|unlike|return|returned|refund|refunded|cancel|cancelled|canceled|down|downvote|thumbs_down|negative|no|false"
     "|unsubscribe|hide|hidden|report|not_recommended|delete|deleted": 0,
 }
-#: kinds that are answers to what the name of the column asks
+#: kinds that answer the question in the name of the column
 _ANSWERS = ("true", "false", "yes", "no")
 _WEIGHTS = {word: weight for group, weight in _EVENTS.items() for word in group.split("|")}
 
@@ -53,9 +53,9 @@ class Scale:
     #: condition for `positive:`; "" if every row is positive
     positive: str
     reason: str
-    #: why the condition is doubtful; "" if it is not
+    #: reason for doubt about the condition; "" if there is none
     doubt: str = ""
-    #: other conditions that may be meant
+    #: other possible conditions
     others: tuple[str, ...] = ("",)
 
 
@@ -64,7 +64,7 @@ def scale_of(profile: Profile, *, has_name: bool) -> Scale:
 
     Args:
         profile: A column of numbers.
-        has_name: Whether its name tells something.
+        has_name: Whether its name is informative.
     """
     found, name = profile.numbers, profile.name
     assert found is not None
@@ -93,21 +93,21 @@ def scale_of(profile: Profile, *, has_name: bool) -> Scale:
 
 
 def _unrated(rated: np.ndarray, span: str, share: float) -> Scale:
-    """A scale of ratings beside which -1 stands for none."""
+    """A scale of ratings in which -1 means not rated."""
     scale = _upward(rated, float(rated.min()), float(rated.max()), span)
     doubt = f"-1, in {share:.0%} of the rows, may mean 'not rated': such rows count as seen, not as liked"
     return replace(scale, doubt=doubt, others=(">= 0", "")) if scale.positive else scale
 
 
 def _counts(span: str) -> Scale:
-    return Scale("", f"{span}, which is no scale of ratings, so every row is positive")
+    return Scale("", f"{span}, which is not a scale of ratings, so every row is positive")
 
 
 def _upward(found: np.ndarray, low: float, high: float, span: str) -> Scale:
-    """A scale from about 0 or 1 to some largest value."""
+    """A scale from about 0 or 1 to a largest value."""
     median = f">= {_plain(float(np.median(found)))}"
     if high > _PERCENT:
-        return Scale("", span, "no scale of ratings that has such values is known", (median,))
+        return Scale("", span, "no known scale of ratings has such values", (median,))
     end = _end_of(found, high)
     least = _POSITIVE * end if end <= 1 else math.ceil(_POSITIVE * end)
     first = _plain(0 if low == 0 else 0.5 if low == 0.5 else min(low, 1))
@@ -126,7 +126,7 @@ def _upward(found: np.ndarray, low: float, high: float, span: str) -> Scale:
 
 
 def _end_of(found: np.ndarray, high: float) -> float:
-    """The largest value of the scale; the largest one found, if there are enough values."""
+    """The largest value of the scale: the largest value found, if there are enough values."""
     if high <= 1:
         return 1.0
     if len(found) >= _MANY and high <= _TEN:
@@ -151,7 +151,7 @@ class Kinds:
 def kinds_of(profile: Profile) -> Kinds | None:
     """The kinds of events in a column, with weights; None if it has none.
 
-    A column with the name of kinds must hold a few texts or codes; another one, words that are known.
+    A column with the name of kinds must hold a few texts or codes; other columns must hold known words.
     """
     if (
         profile.is_list
@@ -171,7 +171,7 @@ def kinds_of(profile: Profile) -> Kinds | None:
         and not names.is_rating(profile.name)
         and all(names.snake(kind) in _ANSWERS for kind in found)
     ):
-        # `verified: true` says nothing about liking
+        # `verified: true` does not mean that the user liked the item
         return None
     weights = {kind: known.get(kind, 1) for kind in found}
     if not any(weights.values()):
@@ -192,7 +192,7 @@ def _weight(kind: str) -> int | None:
 
 
 def weight_of_file(path: Path) -> int | None:
-    """The weight of a log that is named by one kind of events, such as `purchases.csv`; None for other names."""
+    """The weight of a log that is named after one kind of events, such as `purchases.csv`; None for other names."""
     found = [_weight(names.singular(word)) for word in names.words(path.name.split(".")[0])]
     known = [weight for weight in found if weight]
     return known[0] if len(known) == 1 else None

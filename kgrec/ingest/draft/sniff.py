@@ -30,19 +30,19 @@ from kgrec.ingest.sources import Source
 from kgrec.ingest.table_files import format_by_suffix
 from kgrec.ingest.text_stream import GARBLED, TextStream
 
-#: bytes of the head, and bytes that are searched for one that is not UTF-8
+#: number of bytes in the head, and number of bytes searched for one that is not UTF-8
 _HEAD, _SEARCHED = 1 << 20, 64 << 20
 _BINARY = {b"PK\x03\x04": "a workbook or another archive", b"SQLite": "a database", b"%PDF": "a PDF"}
-#: marks of byte order; that of UTF-16 begins one of UTF-32
+#: byte order marks; that of UTF-16 is a prefix of one of UTF-32
 _WIDE = {
     "utf-32": (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE),
     "utf-16": (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE),
 }
-#: share of NUL bytes that text may have by mistake; the least byte that begins a character in UTF-8
+#: share of NUL bytes that text may have by mistake; smallest byte that begins a multi-byte character in UTF-8
 _FEW_NULS, _LEAD = 0.01, 0xC0
 #: in order of preference: with decimal commas, `;` and `,` may split equally well
 _DELIMITERS = ("\t", ";", "|", ",")
-#: lines to split, and the least share of them with the most frequent number of columns
+#: number of lines to split, and smallest share of them with the most frequent number of columns
 _ROWS, _EVEN = 1000, 0.9
 #: kind of a cell -> its pattern
 _KINDS = {
@@ -67,7 +67,7 @@ class Sniffed:
     reasons: list[tuple[str, str, str]] = field(default_factory=list)
 
     def add(self, key: str, value: str, why: str) -> None:
-        """Note an option and its reason."""
+        """Record an option and its reason."""
         self.options[key] = value
         self.reasons.append((key, value if value.isalnum() else json.dumps(value), why))
 
@@ -77,7 +77,7 @@ class _Layout:
     """The first lines, split into cells."""
 
     delimiter: str
-    #: whether quotes enclose cells
+    #: whether cells are enclosed in quotes
     quoted: bool
     #: without blank lines
     rows: list[list[str]]
@@ -93,7 +93,7 @@ class _Layout:
 
     @property
     def is_even(self) -> bool:
-        """Whether nearly all lines, among them the first, have the same number of columns."""
+        """Whether nearly all lines, including the first, have the same number of columns."""
         same = sum(len(row) == self.width for row in self.rows)
         return self.width > 1 and len(self.rows[0]) == self.width and same >= _EVEN * len(self.rows)
 
@@ -173,7 +173,7 @@ def _encoding_of(source: Source, head: bytes) -> tuple[str, str]:
 
 
 def _wide(head: bytes) -> tuple[str, str] | None:
-    """UTF-16 or UTF-32 by the mark of byte order, or by the places of NUL bytes; None if it is neither."""
+    """UTF-16 or UTF-32 by the byte order mark, or by the positions of NUL bytes; None if it is neither."""
     for name, marks in _WIDE.items():
         if head.startswith(marks):
             return name, f"it begins with the byte order mark of {name.upper()}"
@@ -190,7 +190,7 @@ def _wide(head: bytes) -> tuple[str, str] | None:
 
 
 def _undecoded(source: Source, head: bytes) -> tuple[int, int, int]:
-    """The first line with bytes that are not UTF-8, the number of these characters, and of the others beyond ASCII."""
+    """The first line with bytes that are not UTF-8, the number of such characters, and the number of other characters beyond ASCII."""
     bad = good = searched = 0
     try:
         with TextStream(source, "utf-8", longest=_SEARCHED) as stream:
@@ -240,7 +240,7 @@ def _add_json(found: Sniffed, source: Source, text: str, kind: str | None) -> No
 def _add_layout(found: Sniffed, layout: _Layout, kind: str | None) -> None:
     form = kind or ("tsv" if layout.delimiter == "\t" else "csv")
     if kind is None:
-        found.add("format", form, f"the suffix does not tell it, and the lines have {layout}")
+        found.add("format", form, f"the suffix does not show it, and the lines have {layout}")
     if layout.delimiter != {"csv": ",", "tsv": "\t"}[form]:
         found.add("delimiter", layout.delimiter, f"it splits the lines into {layout}")
     if not layout.quoted:
@@ -248,19 +248,19 @@ def _add_layout(found: Sniffed, layout: _Layout, kind: str | None) -> None:
     elif layout.mark != '"':
         found.add("quote", layout.mark, "it encloses cells")
     if layout.escape:
-        found.add("escape", layout.escape, "it stands before quotes inside quoted cells")
+        found.add("escape", layout.escape, "it precedes quotes inside quoted cells")
 
 
 def _best_layout(source: Source, text: str, kind: str | None) -> _Layout:
-    """The layout with the delimiter that splits the lines evenly into the most columns; else that of the format."""
+    """The layout whose delimiter splits the lines evenly into the most columns; otherwise the layout of the format."""
     even = [layout for delimiter in _DELIMITERS if (layout := _split(text, delimiter)).is_even]
     best = max(even, key=lambda layout: layout.width, default=None)
     lines = [line for line in text.splitlines()[:_ROWS] if line]
     colons = _Layout("::", quoted=False, rows=[line.split("::") for line in lines])
     if colons.is_even and (best is None or colons.width > best.width):
         raise SourceError(
-            f"{source.name}:1: columns are separated by '::', and a delimiter is one character.",
-            "Datasets such as MovieLens are read by kgrec import FOLDER; otherwise replace '::' by tabs.",
+            f"{source.name}:1: columns are separated by '::', but a delimiter is one character.",
+            "kgrec import FOLDER reads datasets such as MovieLens; otherwise replace '::' with tabs.",
         )
     if best is not None or kind is not None:
         return best or _split(text, "\t" if kind == "tsv" else ",")
@@ -269,7 +269,7 @@ def _best_layout(source: Source, text: str, kind: str | None) -> _Layout:
     if not spaces.is_even and re.search(r"\S[^\S\r\n]+\S|[;|,]", text):
         raise SourceError(
             f"{source.name}: no delimiter splits its lines evenly into columns.",
-            "Write it as CSV; datasets in a published format are read by kgrec import FOLDER.",
+            "Write it as CSV; kgrec import FOLDER reads datasets in a published format.",
         )
     return spaces if spaces.is_even else _split(text, ",")
 
@@ -302,7 +302,7 @@ def _split_plain(text: str, delimiter: str) -> _Layout:
 
 
 def _enclosed(text: str, delimiter: str, mark: str) -> Counter[bool]:
-    """Number of the cells that begin with a quote, by whether they also end with one."""
+    """Number of cells that begin with a quote, by whether they also end with one."""
     if mark not in text:
         return Counter()
     after = f"(?:{re.escape(delimiter)}|\\r?$|\\Z)"
@@ -317,9 +317,9 @@ def _enclosed(text: str, delimiter: str, mark: str) -> Counter[bool]:
 
 
 def _reason_for_data(rows: Sequence[Sequence[str]]) -> str:
-    """The reason to take the first row for values; "" if it looks like names.
+    """The reason to read the first row as values; "" if it looks like names.
 
-    Each column has one vote. Names win ties, since most files have a header.
+    Each column has one vote. Names win ties, because most files have a header.
     """
     if not rows:
         return ""
@@ -339,7 +339,7 @@ def _counted(first: Sequence[str]) -> list[int]:
     """The columns with consecutive numbers in the first row, as in a matrix; they have no vote."""
     places = [i for i, cell in enumerate(first) if re.fullmatch(r"\d{1,4}", cell.strip())]
     numbers = [int(first[i]) for i in places]
-    # three numbers alone are values: user 1, item 2, rating 3
+    # only three numbers are values: user 1, item 2, rating 3
     are_many = len(places) > 4 or 2 < len(places) < len(first)
     return places if are_many and all(b - a == 1 for a, b in pairwise(numbers)) else []
 

@@ -1,7 +1,7 @@
-"""Which identifiers a column holds.
+"""The identifiers that a column holds.
 
-Enters: a column, and the sets of identifiers that tables and RDF offer. Leaves: `Match`es, the best first, with the measured
-share of the column's values that are identifiers, what share would be by chance, and how well the names fit.
+Enters: a column, and the sets of identifiers in tables and RDF. Leaves: `Match`es, best first, with the measured share of the
+column's values that are identifiers, the share expected by chance, and how well the names fit.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from kgrec.ingest.draft.sample import Sample
 
 #: shares of a column's values that are identifiers
 _NEARLY_ALL, _HALF, _SOME = 0.9, 0.5, 0.2
-#: below this share by chance, identifiers are found by their values alone; below the second one, half of them suffice
+#: below this share by chance, values alone identify a match; below the second share, half of the values suffice
 _BY_CHANCE, _HARDLY = 0.5, 0.1
-#: last words of names that may count something, as in `order_number`, or identify it
+#: last words of names that may count something, or identify it, as in `order_number`
 _COUNTED = (("number",), ("num",), ("no",), ("nr",))
 #: names of columns that refer to their own table
 _OWN = re.compile(
@@ -37,7 +37,7 @@ class Target:
     type: str
     #: distinct identifiers
     values: pa.Array
-    #: how much the table says about its rows: whether it has labels, is named like its key, has long texts
+    #: how much information the table has about its rows: whether it has labels, is named like its key, has long texts
     worth: float = 0.0
     #: the table; None for a class of RDF
     table: Sample | None = None
@@ -56,7 +56,7 @@ class Target:
 
     @property
     def source(self) -> str:
-        """Where the identifiers come from, for reasons."""
+        """The source of the identifiers, for reasons."""
         return self.table.source.name if self.table is not None else f"the type {self.type}"
 
 
@@ -72,7 +72,7 @@ class Match:
     cover: float
     #: share of the values that would be identifiers by chance
     chance: float
-    #: how well the names fit: 3 equal, 2 similar, 1 hardly, 0 unknown, -1 not at all
+    #: how well the names fit: 3 equal, 2 similar, 1 barely, 0 unknown, -1 not at all
     named: int
 
     @property
@@ -88,7 +88,7 @@ class Match:
 
     @property
     def rank(self) -> tuple[float, ...]:
-        """What the best match is chosen by."""
+        """Sort key for the best match."""
         nearly = self.share >= _NEARLY_ALL
         return (
             self.strength,
@@ -107,7 +107,7 @@ class Match:
 
 
 def shown(share: float) -> str:
-    """A share in per cent, never rounded to all or to nothing."""
+    """A share in per cent, never rounded to 0 or 100."""
     if 0 < share < 0.01:
         return "under 1%"
     return "over 99%" if 0.99 < share < 1 else f"{share:.0%}"
@@ -116,12 +116,12 @@ def shown(share: float) -> str:
 def matches(
     profile: Profile, targets: Sequence[Target], own: Sample | None, *, has_names: bool = True
 ) -> list[Match]:
-    """The identifiers that a column may hold, the best first; those of no use are left out, unless the names fit.
+    """The identifiers that a column may hold, best first; useless matches are left out, unless the names fit.
 
     Args:
         profile: The column.
         targets: Identifiers.
-        own: The column's own table, if it is one of nodes.
+        own: The column's own table, if it is a table of nodes.
         has_names: Whether the file names its columns.
     """
     if not len(profile.values):
@@ -134,17 +134,17 @@ def matches(
 
 
 def reference(target: Target) -> str:
-    """How kgrec.yaml names identifiers: the type, or `type.column` of another key."""
+    """How kgrec.yaml names identifiers: the type, or `type.column` for another key."""
     table = target.table
     if table is None:
         return target.type
-    # columns without a name in the file are renamed later; only the key is an identifier there
+    # columns without a name in the file are renamed later; only the key is an identifier then
     is_key = not table.has_names or target.column == table.key
     return table.type if is_key else f"{table.type}.{target.column}"
 
 
 def is_same(sample: Sample, name: str, target: Target) -> bool:
-    """Whether the target is the column itself, or one that repeats it row by row."""
+    """Whether the target is the column itself, or a column that repeats it row by row."""
     if target.table is not sample:
         return False
     if target.column == name or target.column not in sample.columns or cells.is_list(sample.columns[name]):
@@ -164,12 +164,12 @@ def _match(
 
 
 def may_be_own(name: str) -> bool:
-    """Whether a column is named as one that refers to nodes of the same type as another: `parentid`, `cited`, `item2`."""
+    """Whether a column is named like a reference to another node of the same type: `parentid`, `cited`, `item2`."""
     return any(_OWN.fullmatch(one) for one in (names.snake(name), names.base(name)))
 
 
 def name_fit(name: str, target: Target, types: set[str], *, is_own: bool) -> int:
-    """How well the name of a column fits to identifiers; see `Match.named`."""
+    """How well the name of a column fits the identifiers; see `Match.named`."""
     own, about, key = names.snake(name), names.base(name), names.base(target.column)
     if own == names.snake(target.column) and not names.is_plain_id(name):
         return 3

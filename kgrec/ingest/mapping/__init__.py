@@ -5,5 +5,5 @@ roles          roles of columns and predicates
 prefixes       prefixes of IRIs
 located_yaml   YAML with the line of each value
 
-Nothing is imported here.
+This module imports nothing.
 """

@@ -23,7 +23,7 @@ def explained(
     Args:
         error: What pydantic found.
         document: The values, and their lines.
-        parts: Key of the mapping -> what stands under it; "": the mapping itself.
+        parts: Key of the mapping -> the model of its value; "": the mapping itself.
     """
     first = min(error.errors(), key=lambda found: found["type"] != "extra_forbidden")
     where = file_path(first["loc"], document)
@@ -44,7 +44,7 @@ def explained(
 
 
 def file_path(loc: tuple[str | int, ...], document: Document) -> YamlPath:
-    """`loc` as keys of the file: without the tags of unions and what pydantic and short forms add."""
+    """`loc` as keys of the file, without the tags of unions and keys that pydantic and short forms add."""
     tagged = {i for i in range(2, len(loc)) if loc[i - 2] in ("columns", "predicates") and loc[i] in ROLES}
     if loc[:2] == ("interactions", 0) and not isinstance(document.content["interactions"], list | tuple):
         tagged.add(1)
@@ -52,7 +52,7 @@ def file_path(loc: tuple[str | int, ...], document: Document) -> YamlPath:
 
 
 def _keys(loc: tuple[str | int, ...], parts: dict[str, type[MappingPart]]) -> list[str]:
-    """The known keys beside an unknown one."""
+    """The known keys at the level of an unknown key."""
     part = parts.get(str(loc[0]) if len(loc) > 1 else "", parts[""])
     if len(loc) > 2 and loc[-2] in ROLES:
         part = next(r for r in get_args(AnyRole) if r.model_fields["role"].default == loc[-2])

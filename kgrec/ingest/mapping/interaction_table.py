@@ -1,4 +1,4 @@
-"""Tables of interactions in kgrec.yaml: which columns they have, and what their rows weigh.
+"""Tables of interactions in kgrec.yaml: their columns, and the weights of their rows.
 
 Enters: values of kgrec.yaml. Leaves: an `InteractionTable`.
 """
@@ -41,7 +41,7 @@ def _item_column(value: object) -> object:
 
 
 def _text(value: object) -> str:
-    """A cell as text; refuses what YAML does not read as it is written."""
+    """A cell as text; rejects values that YAML does not read as they are written."""
     if isinstance(value, str):
         return value.strip()
     if isinstance(value, int) and not isinstance(value, bool):
@@ -60,11 +60,13 @@ def _text_keys(value: object) -> object:
 
 def _some_positive(weights: dict[str, float]) -> dict[str, float]:
     if not any(weights.values()):
-        raise ValueError("at least one event needs a weight above 0: nothing is learned from the others")
+        raise ValueError(
+            "at least one event needs a weight above 0, because nothing is learned from the others"
+        )
     return weights
 
 
-#: column of the item's key, alone or as {type: column}
+#: column of the item's key, as a name or as {type: column}
 ItemColumn = Annotated[str | dict[str, str], PlainValidator(_item_column)]
 Texts = Annotated[tuple[str, ...], BeforeValidator(_texts), Field(min_length=1)]
 #: column -> values
@@ -90,15 +92,15 @@ class InteractionTable(TableFormat):
     time_format: str | None = None
     """Format of `datetime.strptime`."""
     time_unit: TimeUnit | None = None
-    """Unit of times that are numbers; None: found from the values of the file."""
+    """Unit of numeric times; None: detected from the values of the file."""
     position: str | None = None
-    """Column of the position in the user's history, a whole number that rises with time; for a log without times."""
+    """Column of the position in the user's history, a whole number that increases with time; for a log without times."""
     order: RowOrder | None = None
-    """"rows": rows stand in the order in which they happened; for a log without times."""
+    """"rows": rows are in the order in which they happened; for a log without times."""
     positive: str | None = None
-    """Condition on `value` for positive rows, which are learned from, such as ">= 4"; None: every row."""
+    """Condition on `value` for positive rows, such as ">= 4"; only positive rows are learned from. None: every row is positive."""
     weight: float = Field(default=1.0, gt=0, allow_inf_nan=False)
-    """Weight of each row beside the rows of other tables."""
+    """Weight of each row, relative to the rows of other tables."""
     event: str | None = None
     """Column of the kind of interaction, such as view or purchase."""
     events: EventWeights | None = None
@@ -123,7 +125,7 @@ class InteractionTable(TableFormat):
             first, second = self.order_keys[:2]
             raise ValueError(f"`{first}:` and `{second}:` both order the log; write one of the two")
         if self.events is not None and "weight" in self.model_fields_set:
-            raise ValueError("`events:` has the weights already; leave `weight:` out")
+            raise ValueError("`events:` already has the weights; leave `weight:` out")
         return self
 
     @field_validator("positive")
@@ -151,17 +153,17 @@ class InteractionTable(TableFormat):
 
     @property
     def weighted(self) -> bool:
-        """Whether some rows may weigh more or less than 1."""
+        """Whether rows may have a weight other than 1."""
         return self.events is not None or self.weight != 1
 
     @property
     def order_keys(self) -> list[str]:
-        """The keys of the mapping that say in which order the rows happened; at most one is allowed."""
+        """The keys of the mapping that give the order of the rows; at most one is allowed."""
         return [name for name in ("time", "position", "order") if getattr(self, name) is not None]
 
     @property
     def has_positions(self) -> bool:
-        """Whether the rows have an order and no times."""
+        """Whether the rows have an order but no times."""
         return self.position is not None or self.order is not None
 
     @property

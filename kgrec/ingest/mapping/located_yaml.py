@@ -30,7 +30,7 @@ class Document:
     lines: dict[YamlPath, int]
 
     def line(self, where: YamlPath) -> int:
-        """Line of `where`, or of the deepest part of it that the file has."""
+        """Line of `where`, or of its deepest part that the file has."""
         while where and where not in self.lines:
             where = where[:-1]
         return self.lines.get(where, 1)
@@ -78,12 +78,12 @@ def _not_yaml(path: Path, error: Exception) -> MappingError:
     line = mark.line + 1 if mark is not None else 1
     problem = getattr(error, "problem", None) or "nested too deeply"
     return MappingError(
-        f"{path.name}:{line}: not YAML: {problem}.", "Mend the indentation or the quotes there."
+        f"{path.name}:{line}: not YAML: {problem}.", "Correct the indentation or the quotes there."
     )
 
 
 class _DocumentReader:
-    """Converts YAML nodes to plain values; counts them, so that nested aliases cannot expand without bound."""
+    """Converts YAML nodes to plain values, and counts them so that nested aliases cannot expand without bound."""
 
     def __init__(self, name: str, lines: dict[YamlPath, int]) -> None:
         self.name, self.lines, self.count = name, lines, 0

@@ -33,7 +33,7 @@ _SCHEMES = ("urn", "tag", "info", "mailto")
 
 
 def place_of(document: Document, where: YamlPath) -> str:
-    """File, line and path of a value, for an error."""
+    """File, line and path of a value, for an error message."""
     line = f":{document.line(where)}" if document.lines else ""
     return f"{document.name}{line}: {'.'.join(map(str, where)) or 'the mapping'}"
 

@@ -1,6 +1,6 @@
 """References to nodes: a type, or `type.column`, where the column is one of the type's other keys.
 
-Enters: a reference as kgrec.yaml has it, and the types and keys that exist. Leaves: a `Target`.
+Enters: a reference as written in kgrec.yaml, and the existing types and keys. Leaves: a `Target`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from kgrec.ingest.mapping.roles import is_type_name
 
 @dataclass(frozen=True)
 class Target:
-    """What a reference names."""
+    """The type and key that a reference names."""
 
     type: str
     #: column of the other key; None: the key of the type
@@ -22,7 +22,7 @@ class Target:
 
     @property
     def name(self) -> str:
-        """The reference, which is also the type of the names in the graph's aliases."""
+        """The reference; the graph's aliases use it as the type of their names."""
         return self.type if self.column is None else f"{self.type}.{self.column}"
 
 
@@ -30,13 +30,13 @@ class Target:
 class References:
     """The types and keys that references can name."""
 
-    #: type with a table -> its keys, the first of which is the key of its nodes
+    #: type with a table -> its keys; the first one is the key of its nodes
     keys: dict[str, tuple[str, ...]]
     #: types that the mapping names elsewhere
     types: Collection[str]
 
     def find(self, reference: str) -> Target:
-        """What `reference` names. Names of types may have dots: a type that exists goes before a key.
+        """The target of `reference`. Type names may contain dots, so an existing type has precedence over a key.
 
         Raises:
             LookupError: A type with a table has no such key. The arguments are the problem and the remedy.

@@ -1,4 +1,4 @@
-"""Roles of columns and predicates: what they become in the graph, one model per role.
+"""Roles of columns and predicates, which decide what they become in the graph; one model per role.
 
 Enters: the value after a column's name in kgrec.yaml, such as `label` or `{as: node, split: "|"}`.
 Leaves: a frozen `Role`, which `kgrec.ingest.mapping.schema` uses for tables and RDF sources.
@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
-#: type of RDF nodes that no other type is given to
+#: type of RDF nodes without any other type
 RESOURCE = "resource"
 _TYPE = re.compile(r"\w[\w.\-]*")
 
@@ -29,7 +29,7 @@ def _type_name(name: str) -> str:
 
 
 def _reference(name: str) -> str:
-    """A type, or a type and the name of a column, which may have any characters."""
+    """A type, or a type and a column name, which may have any characters."""
     type_ = name.partition(".")[0]
     if not is_type_name(type_) or "\n" in name:
         raise ValueError("write the name of a type, or type.column for another key of the type")
@@ -41,7 +41,7 @@ def _listed(value: object) -> object:
 
 
 def _marks(value: object) -> object:
-    """Trimmed marks of missing values; refuses what YAML does not read as text, such as an unquoted null."""
+    """Trimmed marks of missing values; rejects values that YAML does not read as text, such as an unquoted null."""
     marks: list[str] = []
     for mark in value if isinstance(value, list | tuple) else [value]:
         if not isinstance(mark, str):
@@ -93,7 +93,7 @@ class Label(MappingPart):
     field: FieldPath | None = None
     """Path, such as `name` or `author.name`, in the objects that the cells hold, also in lists of them."""
     lang: ColumnNames = ()
-    """Languages, the preferred one first; "" for literals without a language. Empty: any language."""
+    """Languages in order of preference; "" for literals without a language. Empty: any language."""
 
 
 class Text(MappingPart):
@@ -113,7 +113,7 @@ class Number(MappingPart):
     field: FieldPath | None = None
     """Path, such as `name` or `author.name`, in the objects that the cells hold, also in lists of them."""
     unit: str | None = Field(default=None, min_length=1)
-    """Unit that may follow the number, such as "min"; it is removed. Durations are read in it, or in seconds."""
+    """Unit that may follow the number, such as "min"; it is removed. Durations are converted to this unit, or to seconds."""
 
 
 class Date(MappingPart):
@@ -123,7 +123,7 @@ class Date(MappingPart):
     field: FieldPath | None = None
     """Path, such as `name` or `author.name`, in the objects that the cells hold, also in lists of them."""
     format: str | None = None
-    """Format of `datetime.strptime`; None: ISO 8601, also a year alone, or a year and a month."""
+    """Format of `datetime.strptime`; None: ISO 8601 (also a year alone, or a year and a month)."""
 
 
 class Category(MappingPart):
@@ -159,7 +159,7 @@ class Ref(MappingPart):
     field: FieldPath | None = None
     """Path, such as `name` or `author.name`, in the objects that the cells hold, also in lists of them."""
     to: Reference | None = None
-    """Type of the other node, or `type.key` of one of its other keys; required for columns, unused in RDF."""
+    """Type of the other node, or `type.key` for one of its other keys; required for columns, unused in RDF."""
     edge: str | None = None
     """Name of the relation; None: the column's or predicate's name."""
     split: str | None = Field(default=None, min_length=1)
@@ -167,7 +167,7 @@ class Ref(MappingPart):
 
 
 class SameAs(MappingPart):
-    """An IRI of the same thing."""
+    """An IRI of the same thing as the node."""
 
     role: Literal["same_as"] = Field(default="same_as", alias="as")
     field: FieldPath | None = None
@@ -183,7 +183,7 @@ class Vector(MappingPart):
 
 
 class Ignore(MappingPart):
-    """Not read."""
+    """A column or predicate that is not read."""
 
     role: Literal["ignore"] = Field(default="ignore", alias="as")
 

@@ -1,4 +1,4 @@
-"""kgrec.yaml, validated: what columns and predicates become in the graph.
+"""kgrec.yaml, validated: it defines what columns and predicates become in the graph.
 
 Enters: kgrec.yaml as text, or as plain values. Leaves: a `Mapping`, with short forms and prefixed names expanded. Data
 files are not read.
@@ -71,7 +71,7 @@ class NodeTable(TableFormat):
     keys: ColumnNames = Field(default=(), min_length=1)
     """The key and other keys, each unique within the type; empty: the key alone."""
     columns: dict[str, Role] = Field(default_factory=dict)
-    """Role of each column; `"*": ignore` for the rest."""
+    """Role of each column; `"*": ignore` for the other columns."""
 
     @property
     def other_keys(self) -> tuple[str, ...]:
@@ -81,7 +81,7 @@ class NodeTable(TableFormat):
     @model_validator(mode="before")
     @classmethod
     def _first_key(cls, values: object) -> object:
-        """`keys: [a, b]` also stands for `key: a`."""
+        """Let `keys: [a, b]` imply `key: a`."""
         if not isinstance(values, dict) or "key" in values:
             return values
         keys = values.get("keys")
@@ -107,7 +107,7 @@ class NodeTable(TableFormat):
             if isinstance(column, Ref) and column.to is None:
                 raise ValueError(f"column '{name}' is a ref and needs `to:`, the type that it refers to")
             if name == "*" and not isinstance(column, Ignore):
-                raise ValueError('only `"*": ignore` can stand for all other columns')
+                raise ValueError('only `"*": ignore` can apply to all other columns')
         return self
 
 
@@ -119,7 +119,7 @@ class EdgeTable(TableFormat):
     head: dict[Reference, str] = Field(alias="from", min_length=1, max_length=1)
     """`type: column` of the node that the edge leaves; `type.key: column` for another key of the type."""
     tail: dict[Reference, str] = Field(alias="to", min_length=1, max_length=1)
-    """The same of the node that the edge enters."""
+    """The same for the node that the edge enters."""
     weight: str | None = None
     """Column of the edge's weight; None: 1."""
 
@@ -135,26 +135,26 @@ class EdgeTable(TableFormat):
 
 
 class RdfSource(MappingPart):
-    """RDF files with the same roles."""
+    """RDF files that share the same roles."""
 
     file: ColumnNames = Field(min_length=1)
     """Files or globs, also .gz, relative to the mapping's folder."""
     format: Literal["turtle", "ntriples", "nquads", "trig", "rdfxml", "jsonld"] | None = None
-    """None: by suffix."""
+    """Format; None: by suffix."""
     types: dict[TypeName, Classes] = Field(default_factory=dict)
     """Node type -> its classes (rdf:type), and beginnings of its nodes' IRIs, each with a final "*"."""
     type_predicates: tuple[str, ...] = ()
-    """Predicates that give nodes their class, besides rdf:type, such as wdt:P31."""
+    """Predicates besides rdf:type that give nodes their class, such as wdt:P31."""
     items: tuple[TypeName, ...] = ()
     """The `types` that are recommended."""
     predicates: dict[str, Role] = Field(default_factory=dict)
-    """Role of each predicate; `"*"` for all others: ref or ignore. Without a role: ignored and counted."""
+    """Role of each predicate; `"*"` for all others: ref or ignore. Predicates without a role are ignored and counted."""
     same_as: Literal["merge", "ignore"] = "merge"
     """Whether owl:sameAs merges nodes."""
     exact_match: Literal["merge", "ignore"] = "ignore"
-    """Whether skos:exactMatch merges nodes; with `ignore` it is a predicate like any other."""
+    """Whether skos:exactMatch merges nodes; with `ignore` it is treated like any other predicate."""
     blank_nodes: Literal["skolemize", "drop", "merge_equal"] = "skolemize"
-    """Whether blank nodes become nodes; with `merge_equal`, those with the same statements become one."""
+    """Whether blank nodes become nodes; with `merge_equal`, blank nodes with the same statements become one node."""
 
     @property
     def classes(self) -> dict[str, str]:
@@ -168,7 +168,7 @@ class RdfSource(MappingPart):
 
     @property
     def beginnings(self) -> dict[str, str]:
-        """Beginning of IRIs -> node type, the first of several."""
+        """Beginning of IRIs -> node type; the first type if there are several."""
         named = [(iri[:-1], name) for name, iris in self.types.items() for iri in iris if iri.endswith("*")]
         return dict(reversed(named))
 
@@ -192,18 +192,18 @@ class RdfSource(MappingPart):
 
 
 class ErrorPolicy(MappingPart):
-    """What to do about bad rows."""
+    """How to handle bad rows."""
 
     bad_row: Literal["report", "fail"] = "report"
-    """`fail` stops at the first row that cannot be used or read in full."""
+    """`fail` stops at the first row that cannot be used completely."""
     missing_ref: Literal["report", "fail"] = "report"
     """`fail` stops at references to nodes that are in no file."""
     shared_identity: Literal["apart", "merge", "fail"] = "apart"
     """Rows with the same IRI: `apart` keeps them apart, and statements about the IRI apply to each of them."""
     stop_above: float = Field(default=0.01, ge=0, le=1)
-    """Share of a file's rows that may be bad."""
+    """Largest share of a file's rows that may be bad."""
     unmatched: float = Field(default=0.2, ge=0, le=1)
-    """Share of a log's rows that may name unknown items."""
+    """Largest share of a log's rows that may name unknown items."""
 
 
 class Mapping(MappingPart):
@@ -224,17 +224,17 @@ class Mapping(MappingPart):
     rdf: tuple[RdfSource, ...] = ()
     """RDF sources."""
     interactions: tuple[InteractionTable, ...] = ()
-    """Users' interactions with items: one table, or a list of tables."""
+    """Interactions of users with items: one table, or a list of tables."""
     errors: ErrorPolicy = ErrorPolicy()
-    """What to do about bad rows."""
+    """How to handle bad rows."""
     say: Sayings = Sayings()
-    """How reasons of recommendations are said."""
+    """How to phrase the reasons of recommendations."""
 
     _folder: Path = PrivateAttr(default_factory=Path)
 
     @property
     def folder(self) -> Path:
-        """Folder that the names of files are relative to."""
+        """Folder that file names are relative to."""
         return self._folder
 
     @property
@@ -252,7 +252,7 @@ class Mapping(MappingPart):
 
     @property
     def types(self) -> frozenset[str]:
-        """The types that tables, roles and RDF sources make."""
+        """The types that tables, roles and RDF sources create."""
         roles = [table.columns for table in self.nodes.values()]
         roles += [source.predicates for source in self.rdf]
         of_roles = frozenset(name for some in roles for name in _types_of(some))
@@ -260,7 +260,7 @@ class Mapping(MappingPart):
 
     @property
     def relations(self) -> dict[str, bool]:
-        """Relations and columns of numbers that tables and predicates make -> whether it is of numbers; without those of a `"*"`."""
+        """Relations and columns of numbers that tables and predicates create -> whether it holds numbers; without those of a `"*"`."""
         columns = [item for table in self.nodes.values() for item in table.columns.items()]
         columns += [(self.short(iri), role) for source in self.rdf for iri, role in source.predicates.items()]
         of_roles = {
@@ -278,11 +278,11 @@ class Mapping(MappingPart):
 
     @property
     def all_prefixes(self) -> dict[str, str]:
-        """Prefixes known by default and the mapping's own."""
+        """The default prefixes and the mapping's own."""
         return {**PREFIXES, **self.prefixes}
 
     def short(self, iri: str) -> str:
-        """`iri` as a prefixed name, or as it is if no prefix fits."""
+        """`iri` as a prefixed name, or unchanged if no prefix fits."""
         fits = [(ns, p) for p, ns in self.all_prefixes.items() if iri.startswith(ns) and len(iri) > len(ns)]
         if not fits:
             return iri
@@ -316,11 +316,11 @@ class Mapping(MappingPart):
     @field_validator("interactions")
     @classmethod
     def _one_order(cls, tables: tuple[InteractionTable, ...]) -> tuple[InteractionTable, ...]:
-        """Positions of one table say nothing about times or rows of another one."""
+        """Check that all tables order their rows the same way: positions cannot be compared with times or with rows of another table."""
         keys = {(table.order_keys or ["none of these"])[0] for table in tables}
         if len(keys) > 1 and keys & {"position", "order"}:
             raise ValueError(
-                "the tables make one log: give all of them `time:`, all `position:`, or all `order: rows`"
+                "the tables form one log: give all of them `time:`, all `position:`, or all `order: rows`"
             )
         return tables
 
@@ -388,7 +388,7 @@ def _check_types(mapping: Mapping, document: Document) -> None:
 
 
 def _check_sayings(mapping: Mapping, document: Document) -> None:
-    """Templates are of relations that exist; of RDF whose predicates are not all named, any could exist."""
+    """Check that templates name existing relations; RDF whose predicates are not all listed may have any relation."""
     if any("*" in source.predicates for source in mapping.rdf):
         return
     known = mapping.relations
@@ -411,7 +411,7 @@ def _target(mapping: Mapping, reference: str, place: str) -> Target:
 def _check_target(
     target: Target, place: str, where: YamlPath, items: Sequence[str], known: list[str]
 ) -> None:
-    """Edges may make nodes of new types; refs need a type that exists, and interactions an item type."""
+    """Check a target: edges may create nodes of new types; refs need an existing type, and interactions an item type."""
     if where[0] == "interactions" and target.type not in items:
         near = did_you_mean(target.type, items)
         raise MappingError(f"{place} refers to '{target.type}', which is not an item type.", near)
@@ -421,7 +421,7 @@ def _check_target(
 
 
 def _references(mapping: Mapping, document: Document) -> Iterator[tuple[YamlPath, str]]:
-    """Place and text of each reference in a table."""
+    """Path and text of each reference in a table."""
     for name, table in mapping.nodes.items():
         for column, role in table.columns.items():
             if isinstance(role, Ref) and role.to is not None:
@@ -441,7 +441,7 @@ def _types_of(roles: dict[str, AnyRole]) -> Iterator[str]:
             yield role.type or name
 
 
-#: what stands under the keys of a mapping, for errors; "": the mapping itself
+#: models of the keys of a mapping, for error messages; "": the mapping itself
 _PARTS: dict[str, type[MappingPart]] = {
     "": Mapping,
     "nodes": NodeTable,

@@ -1,4 +1,4 @@
-"""Format of a table's files: the keys that stand beside `file:`.
+"""Format of a table's files: the keys beside `file:`.
 
 Enters: values of kgrec.yaml. Leaves: a `TableFormat`, the base of the tables of nodes, edges and interactions.
 """
@@ -18,19 +18,19 @@ class TableFormat(MappingPart):
     file: ColumnNames = Field(min_length=1)
     """Files or globs (csv, tsv, json, jsonl, parquet; also .gz, .zst, .bz2, .xz and .zip), relative to the mapping's folder."""
     format: Literal["csv", "tsv", "json", "jsonl", "parquet"] | None = None
-    """None: by suffix."""
+    """Format; None: by suffix."""
     encoding: str = "utf-8"
     """Encoding of CSV, TSV and JSON."""
     delimiter: str | None = Field(default=None, min_length=1, max_length=1)
     """Separator of columns; None: a comma in CSV, a tab in TSV."""
     quote: str = Field(default='"', max_length=1)
-    """Quotation mark of cells; "" if there is none, as in many TSV files."""
+    """Quotation mark of cells; "" if cells have none, as in many TSV files."""
     escape: str | None = Field(default=None, min_length=1, max_length=1)
-    """Character that escapes quotes and itself inside quoted cells, as `\\` does in many databases' files; None: two quotes are one."""
+    """Character that escapes quotes and itself inside quoted cells, such as `\\` in many database exports; None: two quotes are one."""
     header: ColumnNames | None = Field(default=None, min_length=1)
-    """Names of the columns of CSV and TSV files whose first line is data; None: the first line has the names."""
+    """Column names for CSV and TSV files whose first line is data; None: the first line has the names."""
     nulls: Marks = ()
-    """Marks of missing values in cells and lists, besides empty ones, such as "NULL"."""
+    """Marks of missing values in cells and lists, in addition to empty cells, such as "NULL"."""
 
     @model_validator(mode="after")
     def _marks_differ(self) -> TableFormat:
@@ -45,7 +45,7 @@ class TableFormat(MappingPart):
                 if other != name and given[other] == mark:
                     raise ValueError(f"`{name}:` and `{other}:` are both {mark!r}")
         if self.escape and not self.quote:
-            raise ValueError("`escape:` needs `quote:`, since it counts inside quoted cells")
+            raise ValueError("`escape:` needs `quote:`, because it applies inside quoted cells")
         return self
 
     @field_validator("header")

@@ -1,15 +1,15 @@
-"""Lists worth showing: which of the candidates make a list, beyond their scores.
+"""Rerankers of whole lists: which candidates make a good list together, beyond their scores.
 
-pool         the candidates of some users, and which nodes of a type each of them has
-greedy       a list is chosen item by item, each time the one that adds most
-diversify    items unlike those listed before: MMR, DPP
-calibrate    shares of a node type as in the history
+pool         the candidates of some users, and the nodes of a type per candidate
+greedy       chooses a list item by item, each time the item with the largest gain
+diversify    items unlike earlier items of the list: MMR, DPP
+calibrate    node types in the same shares as in the history
 novelty      items with few interactions
-exposure     attention in fair shares for groups of items, such as publishers
-limits       caps and quotas, and what they allow at each step
-constrained  the best list under caps and quotas, exactly
-policy       all of these as one reranker
+exposure     fair shares of attention for groups of items, such as publishers
+limits       caps and quotas, and the candidates they allow at each step
+constrained  the exact best list under caps and quotas
+policy       all of the above as one reranker
 explore      lists that are partly drawn, with the probability of each item at its place
 
-Nothing is imported here.
+This module imports nothing.
 """

@@ -1,4 +1,4 @@
-r"""Calibration: the nodes of a type, such as genres, have the shares in the list that they have in the history.
+r"""Calibration: the nodes of a type, such as genres, have the same shares in the list as in the history.
 
 Enters: the nodes of items, histories. Leaves: the gain of each candidate. Nothing is written.
 
@@ -8,7 +8,7 @@ Steck 2018, "Calibrated recommendations", equations 2 to 6: the list S maximises
     \qquad \mathrm{KL}(p, q) = \sum_g p(g) \log \frac{p(g)}{(1 - \alpha) q(g) + \alpha p(g)}
 
 p and q are the shares of node g in the history and in the list; an item counts in equal parts for each of its nodes, and an item
-without nodes does not count. Both parts are scaled to 0 to 1, so that the strength w does not depend on k.
+without nodes does not count. Both terms are scaled to 0 to 1, so that the strength w does not depend on k.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ SMOOTHING = 0.01
 
 @dataclass(frozen=True)
 class Calibration(Wish):
-    """Wish for the shares of the history."""
+    """Wish for the shares of nodes in the history."""
 
     weight: float
     #: nodes of each item; shape (n_items, n_nodes)
     nodes: csr_matrix
-    #: weights of the history's items; those below 0 are of disliked items and do not count; shape (n_users, n_items)
+    #: weights of history items; weights below 0 mark disliked items, which do not count; shape (n_users, n_items)
     histories: csr_matrix
 
     def term(self, pool: Pool, users: np.ndarray) -> Term:
@@ -41,16 +41,16 @@ class Calibration(Wish):
         found = Memberships.of(pool.rows, parts)
         of_history = (self.histories[users].maximum(0) @ parts).tocsr()
         totals = np.asarray(of_history.sum(axis=1)).ravel()
-        # A node that no candidate has keeps its summand of the divergence, whatever is listed.
+        # A node that no candidate has keeps its term of the divergence, whatever is listed.
         wanted = of_history[:, found.columns].toarray() / np.where(totals > 0, totals, 1)[:, None]
         return CalibrationTerm(found, wanted, pool.k)
 
 
 class CalibrationTerm:
-    """k times the change of the second part of the objective above.
+    """k times the change of the second term of the objective above.
 
     Args:
-        nodes: Of the candidates, the nodes of each in shares that sum to 1.
+        nodes: Nodes of each candidate, in shares that sum to 1.
         wanted: Shares of the nodes in the histories, p above; shape (n_users, n_nodes).
         k: Items per list.
     """
@@ -58,13 +58,13 @@ class CalibrationTerm:
     def __init__(self, nodes: Memberships, wanted: np.ndarray, k: int) -> None:
         self._nodes, self._wanted = nodes, wanted
         self._scale = k / -np.log(SMOOTHING)
-        #: sums of the shares of the listed items, and how many of them have nodes
+        #: sums of the shares of the listed items, and how many listed items have nodes
         self._sums, self._listed = nodes.zeros(), np.zeros(len(wanted))
         self._wanted_of_entry = wanted.ravel()[nodes.key]
 
     def gains(self) -> np.ndarray:
         """See `Term`."""
-        # Only a candidate's own nodes get a larger sum; all other summands are those of a list that is one item longer.
+        # Only the sums of a candidate's own nodes grow; all other terms are those of a list that is one item longer.
         length = self._listed + 1
         longer = self._summands(self._sums / length[:, None], self._wanted)
         own = (self._sums.ravel()[self._nodes.key] + self._nodes.value) / length[self._nodes.user]
@@ -82,7 +82,7 @@ class CalibrationTerm:
 
     @staticmethod
     def _summands(share: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-        """P log((1 - alpha) q + alpha p) of each node, 0 where p is 0: the divergence without its constant, negated."""
+        """P log((1 - alpha) q + alpha p) per node, 0 where p is 0: the negated divergence without its constant."""
         logs = np.log(
             (1 - SMOOTHING) * share + SMOOTHING * wanted, out=np.zeros(share.shape), where=wanted > 0
         )

@@ -1,9 +1,9 @@
-"""The best list under caps and quotas, exactly, where greedy choice leaves a quota unmet.
+"""The exact best list under caps and quotas, for use when greedy choice leaves a quota unmet.
 
-Enters: the candidates of a user with fixed values, caps and quotas. Leaves: which of them are listed. Nothing is written.
+Enters: the candidates of a user with fixed values, caps and quotas. Leaves: which candidates are listed. Nothing is written.
 
-The list is the optimum of an integer program, in this order: as many items of the quotas as possible, then as many items as
-possible, then the largest sum of values. HiGHS solves it (Huangfu and Hall 2018); it is small, and its search is bounded.
+The list is the optimum of an integer program with these goals, in this order: as many quota items as possible, then as many items
+as possible, then the largest sum of values. HiGHS solves the small program (Huangfu and Hall 2018) with a bounded search.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import scipy.sparse as sp
 from kgrec.rank.lists.limits import Limits
 from kgrec.rank.lists.pool import Pool, ranges
 
-#: nodes of the search tree, at most: a bound on the time that does not depend on the machine
+#: largest number of nodes of the search tree: a bound on the work that does not depend on the machine
 _TREE_NODES = 1000
 
 
@@ -25,16 +25,16 @@ def best_set(
 
     Args:
         pool: Candidates.
-        values: Of the candidates, 0 to 1; shape (n_users, width).
+        values: Values of the candidates, 0 to 1; shape (n_users, width).
         limits: Caps and quotas.
-        needs: Items that each quota needs; shape (n_quotas, n_users).
+        needs: Number of items that each quota needs; shape (n_quotas, n_users).
         user: Position of the user.
     """
     from scipy.optimize import Bounds, LinearConstraint, milp
 
     open_ = np.flatnonzero(pool.there[user])
     k, n, n_quotas = pool.k, len(open_), len(needs)
-    # a variable per candidate, then one per quota: by how many items it falls short
+    # one variable per candidate, then one per quota: the number of items it falls short by
     caps, most = _cap_rows(limits, user, open_, pool.rows.shape[1])
     served = sp.csr_matrix(limits.serves[:, user][:, open_].astype(np.float64))
     at_most = sp.vstack([sp.csr_matrix(np.ones((1, n))), caps])
@@ -45,7 +45,7 @@ def best_set(
     ]
     if n_quotas:
         constraints.append(LinearConstraint(sp.hstack([served, sp.eye(n_quotas)]), needs[:, user], np.inf))
-    # one item more outweighs all values, and one item more of a quota outweighs all items
+    # one more item outweighs all values, and one more quota item outweighs all items
     worth = np.concatenate([-(values[user, open_] + k), np.full(n_quotas, float(k * (k + 2)))])
     upper = np.concatenate([np.ones(n), np.full(n_quotas, np.inf)])
     solved = milp(
@@ -63,7 +63,7 @@ def best_set(
 
 
 def _cap_rows(limits: Limits, user: int, open_: np.ndarray, width: int) -> tuple[sp.csr_matrix, list[int]]:
-    """A row per node that more candidates have than may be listed, and the number that may."""
+    """One row per node that more candidates have than a list may contain, and the number that it may contain."""
     rows, most = [sp.csr_matrix((0, len(open_)))], list[int]()
     places = user * width + open_
     for found, cap in limits.caps:

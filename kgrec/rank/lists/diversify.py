@@ -1,4 +1,4 @@
-r"""Diversity: items unlike those that are listed before them.
+r"""Diversity: items unlike the earlier items of the list.
 
 Enters: vectors of items. Leaves: the gain of each candidate. Nothing is written.
 
@@ -6,11 +6,11 @@ Two methods, with similarity the cosine of the items' vectors:
 
 mmr
     Maximal marginal relevance (Carbonell and Goldstein 1998): :math:`g(i \mid S) = -\max_{j \in S} \cos(i, j)`, 0 for the first item.
-    An item loses by the one listed item that it is most like.
+    An item loses by its similarity to the most similar listed item.
 dpp
     Greedy maximum a posteriori inference of a determinantal point process (Chen, Zhang and Zhou 2018, algorithm 1):
-    :math:`g(i \mid S) = \log \det C_{S \cup i} - \log \det C_S`, with C the cosines. An item loses by what all listed items
-    together say of it. With the kernel of the paper's section 4.2, the objective is :math:`(1 - w) \sum r_i + w \log \det C_S`.
+    :math:`g(i \mid S) = \log \det C_{S \cup i} - \log \det C_S`, with C the cosines. An item loses by its similarity to all listed
+    items together. With the kernel of the paper's section 4.2, the objective is :math:`(1 - w) \sum r_i + w \log \det C_S`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from kgrec.rank.lists.greedy import Term, Wish
 from kgrec.rank.lists.pool import Pool
 
 DiversityMethod = Literal["mmr", "dpp"]
-#: least share of an item's squared length that the listed items leave unexplained: its logarithm stays finite
+#: smallest share of an item's squared length left unexplained by the listed items; keeps its logarithm finite
 _LEAST = 1e-6
 
 
@@ -34,14 +34,14 @@ class Diversity(Wish):
     """Wish for items unlike each other."""
 
     weight: float
-    #: unit vectors by rows of items, as an array or as `Rows`; shape (n_items, dim)
+    #: unit vectors per item row, as an array or as `Rows`; shape (n_items, dim)
     vectors: Any
     method: DiversityMethod = "mmr"
 
     def term(self, pool: Pool, users: np.ndarray) -> Term:
         """See `Wish`."""
         del users
-        # the last item stands in for none: such candidates are never chosen
+        # padding reads the last item; such candidates are never chosen
         vectors = np.asarray(self.vectors[pool.rows.ravel()], np.float32).reshape(*pool.rows.shape, -1)
         return DIVERSITY_TERMS[self.method](vectors, pool.k)
 
@@ -50,7 +50,7 @@ class MarginalRelevance:
     """See `mmr` above.
 
     Args:
-        vectors: Of the candidates; shape (n_users, width, dim), float32.
+        vectors: Vectors of the candidates; shape (n_users, width, dim), float32.
         k: Items per list.
     """
 
@@ -70,18 +70,18 @@ class MarginalRelevance:
 
 
 class Determinant:
-    """See `dpp` above: a Cholesky factor of the listed items' cosines grows by a row per item.
+    """See `dpp` above: the Cholesky factor of the listed items' cosines grows by a row per item.
 
     Args:
-        vectors: Of the candidates; shape (n_users, width, dim), float32.
+        vectors: Vectors of the candidates; shape (n_users, width, dim), float32.
         k: Items per list.
     """
 
     def __init__(self, vectors: np.ndarray, k: int) -> None:
         self._vectors, self._listed = vectors, 0
-        #: of each candidate, its inner products with the orthonormalised listed items
+        #: inner products of each candidate with the orthonormalised listed items
         self._factor = np.zeros((*vectors.shape[:2], k))
-        #: squared length of what the listed items leave of each candidate
+        #: squared length of the part of each candidate that the listed items do not explain
         self._left = np.ones(vectors.shape[:2])
 
     def gains(self) -> np.ndarray:
@@ -106,6 +106,6 @@ DIVERSITY_TERMS: dict[DiversityMethod, Callable[[np.ndarray, int], Term]] = {
 
 
 def _cosines(vectors: np.ndarray, at: np.ndarray) -> np.ndarray:
-    """Of all candidates and one of each user; shape (n_users, width), float64."""
+    """Cosines of all candidates with one candidate per user; shape (n_users, width), float64."""
     chosen = vectors[np.arange(len(at)), at]
     return np.asarray(np.matmul(vectors, chosen[:, :, None])[:, :, 0], np.float64)

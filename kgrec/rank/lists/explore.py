@@ -1,9 +1,9 @@
-r"""Exploration: lists that are partly drawn, so that a log says how other items would have done.
+r"""Exploration: lists that are partly drawn at random, so that a log shows how other items would have performed.
 
-Enters: scores of candidates, best first. Leaves: the candidates that were drawn, and for each the probability of its place. Nothing is
+Enters: scores of candidates, best first. Leaves: the drawn candidates, and for each the probability of its position. Nothing is
 written.
 
-The probability that an item stands at its place, over all that could have been drawn, is its propensity :math:`p`. Off-policy estimates
+The probability that an item is at its position, over all possible draws, is its propensity :math:`p`. Off-policy estimates
 divide by it (`kgrec.evaluate.off_policy`). It is exact for all methods here:
 
 "epsilon"
@@ -50,7 +50,7 @@ class Exploration(Section, frozen=True):
 
 
 class Drawn(NamedTuple):
-    """A list that was drawn from candidates."""
+    """A list drawn from candidates."""
 
     #: of the candidates, from 0; shape (k,), int64
     positions: np.ndarray
@@ -66,8 +66,8 @@ def drawn(
     Args:
         exploration: The method.
         scores: Of the candidates, falling; shape (n,).
-        users: Of each candidate, how many have it; shape (n,).
-        k: Items of the list, if there are as many candidates.
+        users: Number of users of each candidate; shape (n,).
+        k: Number of items in the list, if there are that many candidates.
         rng: Makes all random choices.
     """
     return _METHODS[exploration.method](exploration, scores, users, min(k, len(scores)), rng)

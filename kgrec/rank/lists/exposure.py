@@ -3,16 +3,16 @@ r"""Exposure: groups of items, such as those of a publisher, get fair shares of 
 Enters: the groups of items. Leaves: the gain of each candidate. Nothing is written.
 
 An entry at rank r gets the attention :math:`1 / \log_2 (r + 1)` (Singh and Joachims 2018, "Fairness of exposure in rankings", section
-3). Attention is balanced over all lists of one call, as in Biega, Gummadi and Weikum 2018, "Equity of attention": a user's list is
-too short to be fair to many groups. The next item is chosen by how far its group is behind its target (a greedy deficit reranker,
-as DetGreedy of Geyik, Ambler and Kenthapadi 2019):
+3). Attention is balanced over all lists of one call, as in Biega, Gummadi and Weikum 2018, "Equity of attention", because a single
+list is too short to be fair to many groups. Each next item is chosen by how far its group is below its target (a greedy deficit
+reranker, like DetGreedy of Geyik, Ambler and Kenthapadi 2019):
 
 .. math:: g(i \mid S) = \mathrm{clip}\left(1 - \frac{A_g}{t_g A}, -1, 1\right)
 
 :math:`A_g` is the attention that group g of item i has, A that of all groups including the next entry, and :math:`t_g` the group's
-target share. The gain is 1 for a group without attention, 0 at the target, -1 at twice the target or more; of an item with several
-groups it is their mean, and of one without a group 0. Users are listed in blocks: those of a block know of earlier blocks, and
-take the others of their block to get what they get themselves.
+target share. The gain is 1 for a group without attention, 0 at the target, and -1 at twice the target or more. The gain of an item
+with several groups is their mean, and that of an item without a group is 0. Lists are made in blocks of users: a block takes the
+attention of earlier blocks into account, and each of its users assumes that the others in the block list items of the same groups.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ class Exposure(Wish):
     weight: float
     #: groups of each item; shape (n_items, n_groups)
     groups: csr_matrix
-    #: "equal": the same for each group; "catalogue": in proportion to the items that may be listed; "relevance": in proportion to
-    #: the relevance of the candidates of all users
+    #: "equal": the same for each group; "catalogue": in proportion to the number of allowed items; "relevance": in proportion to the
+    #: relevance of the candidates of all users
     target: ExposureTarget = "equal"
-    #: the only items that may be listed, of which targets are computed; shape (n_items,), bool; None: all
+    #: the only items that lists may contain, from which targets are computed; shape (n_items,), bool; None: all
     offered: np.ndarray | None = None
-    #: what `begun` adds: target share and attention of each group so far; shape (n_groups,), float64
+    #: set by `begun`: target share and current attention of each group; shape (n_groups,), float64
     targets: np.ndarray = field(default_factory=lambda: np.zeros(0))
     attention: np.ndarray = field(default_factory=lambda: np.zeros(0))
 
@@ -66,7 +66,7 @@ class Exposure(Wish):
         return ExposureTerm(found, self.targets[found.columns], before, float(self.attention.sum()))
 
     def listed(self, pool: Pool, at: np.ndarray) -> None:
-        """See `Wish`: the attention of the block is added to that of the groups."""
+        """See `Wish`: add the attention of the block to that of the groups."""
         found = Memberships.of(pool.rows, shares(self.groups))
         for rank in range(at.shape[1]):
             entries = found.of_chosen(at[:, rank])
@@ -78,7 +78,7 @@ class ExposureTerm:
     """See the formula above.
 
     Args:
-        groups: Of the candidates, the groups of each in shares that sum to 1.
+        groups: Groups of each candidate, in shares that sum to 1.
         targets: Target share of each group; shape (n_groups,).
         before: Attention of each group before this block; shape (n_groups,).
         total: Attention of all groups before this block.

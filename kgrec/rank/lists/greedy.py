@@ -1,8 +1,8 @@
-r"""A list is chosen item by item, each time the candidate that adds most to the objective.
+r"""Greedy choice: a list is built item by item, each time with the candidate that adds most to the objective.
 
 Enters: a `Pool`, wishes, and limits. Leaves: positions of the chosen candidates, in the order of the list. Nothing is written.
 
-With the strengths :math:`w_1, w_2, \dots` of the wishes, 0 to 1 each, the candidate i that follows the list S maximises
+With the strengths :math:`w_1, w_2, \dots` of the wishes, each 0 to 1, the candidate i that follows the list S maximises
 
 .. math:: \prod_j (1 - w_j)\, r_i + \sum_j w_j\, g_j(i \mid S)
 
@@ -22,21 +22,21 @@ from kgrec.rank.lists.pool import Pool
 
 
 class Term(Protocol):
-    """What the candidates of some users add to their lists by one wish."""
+    """Gain of the candidates of some users by one wish."""
 
     def gains(self) -> np.ndarray:
         """The gain of each candidate if it is listed next; shape (n_users, width), float64."""
 
     def take(self, at: np.ndarray) -> None:
-        """List a candidate of each user.
+        """Add one candidate per user to the lists.
 
         Args:
-            at: Its position, -1 for none; shape (n_users,), int64.
+            at: Positions of the candidates, -1 for none; shape (n_users,), int64.
         """
 
 
 class Wish:
-    """A property that lists are to have, with a strength from 0 (none) to 1 (instead of relevance)."""
+    """A property wanted of lists, with a strength from 0 (ignored) to 1 (replaces relevance)."""
 
     #: 0 to 1
     weight: float
@@ -44,16 +44,16 @@ class Wish:
     is_static = False
 
     def begun(self, pool: Pool) -> Wish:
-        """The wish as it is for one call, with the candidates of all its users."""
+        """The wish for one call, prepared with the candidates of all its users."""
         del pool
         return self
 
     def term(self, pool: Pool, users: np.ndarray) -> Term:
-        """The term of some users, given by position in all users of the call; `pool` holds their candidates alone."""
+        """The term of some users, given by their positions in the call; `pool` holds only their candidates."""
         raise NotImplementedError
 
     def listed(self, pool: Pool, at: np.ndarray) -> None:
-        """Learn what these users got: positions, -1 for none; shape (n_users, k)."""
+        """Record the lists of these users, as positions padded with -1; shape (n_users, k)."""
 
 
 def greedy(
@@ -62,13 +62,13 @@ def greedy(
     limits: Limits | None = None,
     only: np.ndarray | None = None,
 ) -> np.ndarray:
-    """The lists of some users, each item the one that adds most; of equal ones the one with the higher score.
+    """The lists of some users. Each item is the one that adds most; among equal ones, the one with the higher score.
 
     Args:
-        pool: Their candidates.
+        pool: Candidates of these users.
         wishes: Strength and term of each wish.
-        limits: What caps and quotas allow; None: everything.
-        only: The only candidates; shape (n_users, width), bool; None: all.
+        limits: What caps and quotas allow; None: no limits.
+        only: The only candidates to choose from; shape (n_users, width), bool; None: all.
 
     Returns:
         Positions of the chosen candidates, -1 past the end of a list; shape (n_users, pool.k), int64.

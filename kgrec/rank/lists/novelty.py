@@ -1,12 +1,12 @@
 r"""Novelty: items that few users know.
 
-Enters: how many users have each item. Leaves: the gain of each candidate. Nothing is written.
+Enters: number of users per item. Leaves: the gain of each candidate. Nothing is written.
 
 The gain is the self-information of an item (Vargas and Castells 2011; Zhou et al. 2010), divided by its largest value:
 
 .. math:: g(i) = \frac{-\log_2 (\max(n(i), 1) / n)}{\log_2 n}
 
-n(i) users of n have item i. It is 1 for an item with one user or none, and 0 for one that all have: on the scale of the relevance.
+n(i) of n users have item i. The gain is 1 for an item with at most one user, and 0 for an item that all users have, as for relevance.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class Novelty(Wish):
     """Wish for items with few interactions."""
 
     weight: float
-    #: of `self_information`; shape (n_items,)
+    #: result of `self_information`; shape (n_items,)
     values: np.ndarray
 
     is_static = True
@@ -36,7 +36,7 @@ class Novelty(Wish):
 
 
 class Constant:
-    """Gains that no listed item changes; shape (n_users, width)."""
+    """Gains that do not depend on the listed items; shape (n_users, width)."""
 
     def __init__(self, values: np.ndarray) -> None:
         self._values = values

@@ -1,9 +1,9 @@
-"""A list policy: wishes, caps and quotas as one reranker.
+"""A list policy: wishes, caps and quotas combined into one reranker.
 
-Enters: candidates with scores. Leaves: lists, whose order may be another than that of the scores; scores stay as they are.
+Enters: candidates with scores. Leaves: lists, in an order that may differ from that of the scores; scores do not change.
 Nothing is written.
 
-Caps and quotas hold whatever is wished. Wishes are weighed against relevance, item by item (:mod:`kgrec.rank.lists.greedy`).
+Caps and quotas always hold. Wishes are weighed against relevance, item by item (:mod:`kgrec.rank.lists.greedy`).
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ from kgrec.rank.lists.greedy import Wish, greedy, relevance_left
 from kgrec.rank.lists.limits import Cap, Limits, Quota
 from kgrec.rank.lists.pool import Pool
 
-#: users whose lists are chosen at once: the vectors of their candidates should fit into the cache of a processor
+#: number of users whose lists are built at once: the vectors of their candidates should fit into the processor's cache
 _USERS = 32
-#: numbers per candidate and listed item that are held at once: with long lists, fewer users are listed at a time
+#: largest count of numbers held at once per candidate and listed item; with long lists, fewer users are processed at a time
 _CELLS = 1 << 24
 
 
 @dataclass(frozen=True)
 class ListPolicy:
-    """The reranker of one call: what the lists of its users are to be like, beside relevant."""
+    """The reranker of one call: the properties wanted of its lists, beside relevance."""
 
     wishes: Sequence[Wish] = ()
     caps: Sequence[Cap] = ()
     quotas: Sequence[Quota] = ()
-    #: candidates with a lower score are not listed
+    #: candidates with a lower score are left out
     min_score: float | None = None
 
     @property
@@ -41,7 +41,7 @@ class ListPolicy:
         return ()
 
     def rerank(self, candidates: Candidates, k: int) -> Candidates:
-        """See `Reranker`; the users are those of the call, in its order."""
+        """See `Reranker`; the users are those of the call, in the same order."""
         scores = candidates.scores
         if self.min_score is not None:
             scores = np.where(scores >= self.min_score, scores, -np.inf)
@@ -58,10 +58,10 @@ class ListPolicy:
         return candidates.at(positions)
 
     def unmet(self, rows: np.ndarray) -> dict[str, int]:
-        """Name of each quota that some lists do not meet, and the number of these lists.
+        """Name of each quota that some lists miss, and the number of these lists.
 
         Args:
-            rows: Rows of the listed items, -1 for none; shape (n_users, k).
+            rows: Rows of the listed items, padded with -1; shape (n_users, k).
         """
         counts = {
             quota.name: int(((quota.items[rows] & (rows >= 0)).sum(axis=1) < quota.least).sum())
@@ -74,7 +74,7 @@ class ListPolicy:
         terms = [(wish.weight, wish.term(pool, users)) for wish in wishes]
         if not self.caps and not self.quotas:
             return greedy(pool, terms)
-        # what a candidate is worth whatever else is listed, 0 to 1
+        # value of a candidate that does not depend on the rest of the list, 0 to 1
         static = [pair for wish, pair in zip(wishes, terms, strict=True) if wish.is_static]
         values = relevance_left(terms) * pool.relevance + sum(
             weight * term.gains() for weight, term in static
@@ -92,7 +92,7 @@ class ListPolicy:
 
 
 def _by_value(positions: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """Lists by falling value; of equal ones by position, which is by falling score."""
+    """Lists by falling value; ties by position, which is by falling score."""
     own = np.where(positions >= 0, np.take_along_axis(values, np.maximum(positions, 0), 1), -np.inf)
     order = np.lexsort((positions, -own), axis=1)
     return np.take_along_axis(positions, order, 1)

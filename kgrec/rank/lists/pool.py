@@ -1,4 +1,4 @@
-"""The candidates of users as one pool, and which nodes of a type each candidate has.
+"""The candidates of users as one pool, and the nodes of a type per candidate.
 
 Enters: rows and scores of candidates, best first; a matrix of items by nodes. Leaves: a `Pool`, and `Memberships` in flat arrays.
 Nothing is written.
@@ -17,18 +17,18 @@ from scipy.sparse import csr_matrix
 class Pool:
     """Candidates of users, best first, from which lists of k items are chosen."""
 
-    #: rows of items, -1 for none; shape (n_users, width), int64
+    #: rows of items, padded with -1; shape (n_users, width), int64
     rows: np.ndarray
-    #: of the scores, 0 (the worst candidate of the user) to 1 (the best), 0 for none; same shape, float64
+    #: relevance from the scores, 0 (the user's worst candidate) to 1 (the best), 0 for padding; same shape, float64
     relevance: np.ndarray
     #: items per list
     k: int
 
     @classmethod
     def of(cls, rows: np.ndarray, scores: np.ndarray, k: int) -> Pool:
-        """The pool of candidates with these scores, where a score of -inf means none.
+        """The pool of candidates with these scores; a score of -inf means no candidate.
 
-        Scores of other models, or of other users, have other ranges. Scaled to 0 to 1, a strength of 0.3 means the same for all.
+        Other models and other users have scores in other ranges. Scaled to 0 to 1, a strength of 0.3 means the same for all.
         """
         there = (rows >= 0) & np.isfinite(scores)
         values = scores.astype(np.float64)
@@ -50,20 +50,20 @@ class Pool:
 
 @dataclass(frozen=True)
 class Memberships:
-    """The nodes of candidates: an entry per candidate and node, in the order of users and candidates.
+    """The nodes of candidates: one entry per candidate and node, in the order of users and candidates.
 
-    Only nodes that some candidate has are numbered, so that arrays of users by nodes stay small.
+    Only nodes of at least one candidate are numbered, so that arrays of users by nodes stay small.
     """
 
     #: n_users, width
     shape: tuple[int, int]
     #: first entry of each candidate, and the end; shape (n_users * width + 1,), int64
     starts: np.ndarray
-    #: column of the matrix of each numbered node, increasing; shape (n_nodes,)
+    #: matrix column of each numbered node, increasing; shape (n_nodes,)
     columns: np.ndarray
-    #: number of the node of each entry; shape (n_entries,), int64
+    #: node number of each entry; shape (n_entries,), int64
     node: np.ndarray
-    #: value of each entry in the matrix; shape (n_entries,), float64
+    #: matrix value of each entry; shape (n_entries,), float64
     value: np.ndarray
 
     @classmethod
@@ -71,7 +71,7 @@ class Memberships:
         """The nodes of candidates.
 
         Args:
-            rows: Rows of items, -1 for none; shape (n_users, width).
+            rows: Rows of items, padded with -1; shape (n_users, width).
             matrix: Shape (n_items, n_nodes).
         """
         flat = rows.ravel()
@@ -96,7 +96,7 @@ class Memberships:
 
     @cached_property
     def key(self) -> np.ndarray:
-        """Place of each entry in a flat array of users by nodes; shape (n_entries,), int64."""
+        """Index of each entry in a flat array of users by nodes; shape (n_entries,), int64."""
         return np.asarray(self.user * len(self.columns) + self.node)
 
     @cached_property
@@ -105,15 +105,15 @@ class Memberships:
         return np.asarray((np.diff(self.starts) > 0).reshape(self.shape))
 
     def zeros(self) -> np.ndarray:
-        """Zeros per user and node, float64."""
+        """An array of zeros per user and node, float64."""
         return np.zeros((self.shape[0], len(self.columns)))
 
     def sums(self, values: np.ndarray) -> np.ndarray:
-        """Values of entries, summed per candidate; shape (n_users, width), float64."""
+        """Values of entries summed per candidate; shape (n_users, width), float64."""
         return np.bincount(self.place, values, len(self.starts) - 1).reshape(self.shape)
 
     def of_chosen(self, at: np.ndarray) -> np.ndarray:
-        """The entries of a candidate of each user.
+        """The entries of one candidate per user.
 
         Args:
             at: Positions, -1 for none; shape (n_users,).
@@ -124,13 +124,13 @@ class Memberships:
 
 
 def shares(matrix: csr_matrix) -> csr_matrix:
-    """A matrix of items by nodes in which the nodes of an item share it in equal parts: rows sum to 1, or are empty."""
+    """A matrix of items by nodes in which an item counts in equal parts for its nodes: rows sum to 1, or are empty."""
     counts = np.diff(matrix.indptr)
     parts = np.repeat(1.0 / np.maximum(counts, 1), counts)
     return csr_matrix((parts, matrix.indices, matrix.indptr), matrix.shape)
 
 
 def ranges(starts: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """start, start + 1, ... of each start, as many as its count, one after the other; int64."""
+    """For each start, the numbers start, start + 1, ... (`count` of them), concatenated; int64."""
     before = np.cumsum(counts) - counts
     return np.asarray(np.repeat(starts - before, counts) + np.arange(int(counts.sum())), np.int64)

@@ -256,7 +256,7 @@ def test_what_follows_the_last_item_is_learned(name: str):
         (ContentTfidf("tags"), ConfigError, "no terms 'tags'"),
         (ContentTfidf(), TrainingError, "no item has a term"),
         (KGAT(), TrainingError, "the graph has no edges"),
-        (ContentEmbedding(), TrainingError, "no item has a vector"),
+        (ContentEmbedding(), TrainingError, "no item has a text vector"),
         (MarkovChain(decay=1.5), ConfigError, "decay is 1.5"),
         (SessionKNN(neighbors=0), ConfigError, "neighbors=0"),
         (GRU4Rec(dropout=1.0), ConfigError, "dropout=1.0"),

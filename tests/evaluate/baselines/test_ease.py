@@ -36,5 +36,7 @@ def test_ease_equals_its_definition(n_items: int):
 
 def test_ease_does_not_start_without_enough_memory():
     data = BaselineData(sp.csr_matrix((3, 50_000), dtype=np.float32))
-    with pytest.raises(TrainingError, match=r"EASE of 50,000 items needs 20\.0 GB of memory; 8\.0 GB may"):
+    with pytest.raises(
+        TrainingError, match=r"EASE of 50,000 items needs 20\.0 GB of memory, but the limit is 8\.0 GB\."
+    ):
         Ease(memory=8.0).fit(data)

@@ -47,7 +47,7 @@ def test_only_the_first_k_of_a_list_count():
 def test_without_times_the_whole_is_told():
     found, check = weeks(lists([0, 1], [5, 9], None), 3, rng())
     assert found == ()
-    assert "Of all recent time together it is 0.5000." in check.note
+    assert "Over all recent time it is 0.5000." in check.note
     assert calibration(lists([0], [5], None), rng()).value is None
 
 

@@ -137,7 +137,7 @@ def test_without_times_what_needs_them_is_not_measured(graph: kgrec.KnowledgeGra
 
 def test_interactions_that_the_model_has_are_refused(graph: kgrec.KnowledgeGraph):
     old, _ = learned_and_recent(shop_and_log(4)[1])
-    with pytest.raises(kgrec.SourceError, match=r"has all [\d,]+ interactions already"):
+    with pytest.raises(kgrec.SourceError, match=r"already has all [\d,]+ interactions"):
         looked(graph, old, old)
 
 

@@ -53,7 +53,7 @@ def test_interactions_over_other_items_are_matched_by_name(rec: kgrec.Recommende
 def test_without_positive_rows_there_is_nothing_to_compare(rec: kgrec.Recommender, tmp_path: Path):
     path = tmp_path / "recent.csv"
     path.write_text("user_id,item_id\n", encoding="utf-8")
-    with pytest.raises(kgrec.SourceError, match="no positive interaction among 0 rows"):
+    with pytest.raises(kgrec.SourceError, match="no positive interactions in 0 rows"):
         read_recent(rec.model, path)
 
 
