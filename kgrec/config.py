@@ -127,7 +127,9 @@ def _from_file(path: Path) -> dict[str, Any]:
             f"{path}: cannot be read ({error.strerror}).", "Give the path of a YAML file."
         ) from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: is not YAML ({str(error).splitlines()[0]}).", "Correct the file.") from None
+        raise ConfigError(
+            f"{path}: is not YAML ({str(error).splitlines()[0]}).", "Correct the file."
+        ) from None
     if values is not None and not (
         isinstance(values, dict) and all(isinstance(v, dict) for v in values.values())
     ):

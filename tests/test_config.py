@@ -145,7 +145,9 @@ def test_a_file_that_is_not_yaml(tmp_path, content):
     path = tmp_path / "config.yaml"
     path.write_bytes(content)
     problem, remedy = wrong([], path)
-    assert problem.startswith(f"{path}: is not YAML (") and "\n" not in problem and remedy == "Correct the file."
+    assert (
+        problem.startswith(f"{path}: is not YAML (") and "\n" not in problem and remedy == "Correct the file."
+    )
 
 
 def test_a_missing_file(tmp_path):

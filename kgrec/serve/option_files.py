@@ -78,7 +78,9 @@ def whole_batches(table: Table, columns: Sequence[str]) -> Iterator[Batch]:
             raise SourceError(f"{table.name} has no column '{name}'.", did_you_mean(name, table.columns))
     for batch in table.read(list(dict.fromkeys(columns))):
         for line, _ in batch.broken[:1]:
-            raise SourceError(f"{batch.name}:{line}: the row cannot be split into columns.", "Correct the row.")
+            raise SourceError(
+                f"{batch.name}:{line}: the row cannot be split into columns.", "Correct the row."
+            )
         for name in columns:
             for place in batch.places(np.flatnonzero(~filled(batch, name))):
                 raise SourceError(f"{place}: '{name}' is empty.", "Correct the row, or remove it.")
