@@ -272,9 +272,10 @@ class _Run:
         due: str = "",
     ) -> NightlyResult:
         self_test(made)
-        name = releases_of.dated_name(self.clock())
-        if (self.folder / name).exists():
-            raise ArtifactError(f"{self.folder / name} already exists.", "Wait a second, and run it again.")
+        at = self.clock()
+        # The lock keeps other runs out, so a release of this second is an earlier one: take the next free second.
+        while (self.folder / (name := releases_of.dated_name(at))).exists():
+            at += 1
         made.save(self.folder / name)
         removed = releases_of.prune(self.folder, self.rules.keep)
         return NightlyResult(outcome, why, name, parent, ndcg, removed, due)

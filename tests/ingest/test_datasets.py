@@ -526,7 +526,7 @@ def test_files_instead_of_a_folder(tmp_path: Path):
     for sources, problem in (
         ([source / "absent"], "does not exist"),
         ([source, source / "u.data"], "is a folder among other sources"),
-        ([tmp_path], "holds no file"),
+        ([tmp_path], "contains no files"),
     ):
         with pytest.raises(SourceError, match=problem):
             import_dataset(sources, tmp_path / "elsewhere")

@@ -22,9 +22,9 @@ def test_the_one_that_was_written_last(model: Path, tmp_path: Path):
 
 
 def test_there_is_none(tmp_path: Path):
-    with pytest.raises(ArtifactError, match="has no model folder"):
+    with pytest.raises(ArtifactError, match="has no readable model folder"):
         newest(tmp_path)
-    with pytest.raises(ArtifactError, match="has no model folder"):
+    with pytest.raises(ArtifactError, match="has no readable model folder"):
         newest(tmp_path / "nothing")
 
 

@@ -288,7 +288,7 @@ def test_histories_are_pairs_a_dict_or_a_frame(rec):
     for histories in (pairs, dict(pairs), iter(pairs), frame):
         query = histories_query(rec, histories, Request())
         assert list(query.parts(9)) == [(["x", "y"], [["f1", "f2"], ["f4"]], None, [[], []])]
-    with pytest.raises(ConfigError, match=r"^histories\[1\] is 'ab', which is no pair"):
+    with pytest.raises(ConfigError, match=r"^histories\[1\] is 'ab', which is not a pair"):
         histories_query(rec, [pairs[0], "ab"], Request())
     with pytest.raises(ConfigError, match=r"^histories\[0\]\[0\] is None"):
         histories_query(rec, [(None, ["f1"])], Request())

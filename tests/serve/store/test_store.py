@@ -450,7 +450,7 @@ def test_tables_of_something_else_are_left_alone(url: str):
 
 
 def test_a_store_is_not_made_where_none_is_wanted(url: str):
-    with pytest.raises(StoreError, match=r"no (feedback )?store"):
+    with pytest.raises(StoreError, match=r"not contain a feedback store|no store"):
         Store.open(url, create=False)
 
 
@@ -478,8 +478,8 @@ def test_several_processes_may_make_a_store_at_once(url: str):
     ("bad", "error", "message"),
     [
         ("mysql://host/db", ConfigError, "cannot be kept in 'mysql'"),
-        ("sqlite://", ConfigError, "names a file"),
-        ("sqlite:///:memory:", ConfigError, "names a file"),
+        ("sqlite://", ConfigError, "must name only a file"),
+        ("sqlite:///:memory:", ConfigError, "must name only a file"),
         ("postgresql://host:port/db", ConfigError, "cannot be read"),
         ("", ConfigError, "is not a path"),
         (7, ConfigError, "store is 7"),
