@@ -133,7 +133,7 @@ class Reader:
 def differences(shown: str, printed: str) -> str:
     """How two versions of a page differ, apart from lines that depend on a model; empty if they do not.
 
-    Figures of a model, and which items a list has, differ between machines: such lines in a row count as one.
+    Scores and listed items differ between machines. Consecutive lines that contain them count as one line.
     """
     old, new = [_plain(text) for text in (shown, printed)]
     return "\n".join(difflib.unified_diff(old, new, "shown", "printed", lineterm="", n=1))

@@ -19,7 +19,7 @@ _AHEAD = 2
 
 
 class PoolWorker(Protocol):
-    """A worker that computes one part at a time. What it owes is told by tickets, which `Pool.wait` waits for."""
+    """A worker that computes one part at a time. It returns a ticket for each part, and `Pool.wait` waits for the tickets."""
 
     def send(self, number: int, part: Any) -> Any:
         """Have a part computed; returns the ticket of its reply."""

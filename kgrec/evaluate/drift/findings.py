@@ -17,8 +17,8 @@ from typing import Any, Literal
 from kgrec._version import __version__
 from kgrec.arguments import options
 from kgrec.errors import UnknownId, did_you_mean
+from kgrec.evaluate.record_folder import save_record
 from kgrec.metrics.significance import holm
-from kgrec.storage import artifacts, files
 
 Verdict = Literal["stable", "watch", "retrain"]
 #: in order of increasing alarm
@@ -150,14 +150,7 @@ class Drift:
         Raises:
             ArtifactError: The folder cannot be written.
         """
-        folder = options.path("folder", folder)
-        options.callback("page", page, "the content of drift.json")
-        record = self.record()
-        with artifacts.writing(folder, kind="drift", inputs=self.inputs) as place:
-            files.write_json(record, place / "drift.json")
-            if page is not None:
-                (place / "drift.html").write_text(page(record), encoding="utf-8")
-        return record
+        return save_record(folder, "drift", self.record, self.inputs, page)
 
 
 def judged(checks: Sequence[Check]) -> tuple[Check, ...]:

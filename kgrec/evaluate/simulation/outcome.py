@@ -17,9 +17,9 @@ from scipy import stats
 from kgrec._version import __version__
 from kgrec.arguments import options
 from kgrec.errors import UnknownId, did_you_mean
+from kgrec.evaluate.record_folder import save_record
 from kgrec.evaluate.simulation.choices import SimulationConfig
 from kgrec.evaluate.simulation.figures import FIGURES
-from kgrec.storage import artifacts, files
 
 #: policy that differences are computed from, if it is simulated; otherwise the first policy
 BASE = "model"
@@ -120,14 +120,7 @@ class Simulation:
         Raises:
             ArtifactError: The folder cannot be written.
         """
-        folder = options.path("folder", folder)
-        options.callback("page", page, "the content of simulation.json")
-        record = self.record()
-        with artifacts.writing(folder, kind="simulation", inputs=dict(self.inputs)) as place:
-            files.write_json(record, place / "simulation.json")
-            if page is not None:
-                (place / "simulation.html").write_text(page(record), encoding="utf-8")
-        return record
+        return save_record(folder, "simulation", self.record, self.inputs, page)
 
     def _values(self, policy: str, figure: str) -> np.ndarray:
         """Shape (seeds, rounds)."""
